@@ -1,0 +1,1 @@
+"""The numerical core: no torch, no threads, no files written."""

@@ -1,0 +1,1 @@
+"""Data, generated micro-expressions, models, training and evaluation."""
