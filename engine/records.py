@@ -56,8 +56,12 @@ class Picture:
         half = ((rgb.shape[1] + 1) // 2, (rgb.shape[0] + 1) // 2)
         cr = cv2.resize(ycrcb[:, :, 1], half, interpolation=cv2.INTER_AREA)
         cb = cv2.resize(ycrcb[:, :, 2], half, interpolation=cv2.INTER_AREA)
-        luma = np.ascontiguousarray(ycrcb[:, :, 0])
-        return cls(luma, (np.asarray(cb, np.uint8), np.asarray(cr, np.uint8)), full_range=True)
+        luma = np.asarray(ycrcb[:, :, 0], np.uint8)
+        return cls(
+            np.ascontiguousarray(luma),
+            (np.asarray(cb, np.uint8), np.asarray(cr, np.uint8)),
+            full_range=True,
+        )
 
     def warp_luma(self, matrix: NDArray[np.float64], size: tuple[int, int]) -> Gray:
         """Crop of the luma, (height, width) uint8, border repeated.
@@ -72,9 +76,7 @@ class Picture:
         luma = self.warp_luma(matrix, size)
         if self.chroma is None:
             return _gray_to_rgb(luma, self.full_range)
-        half = (
-            np.asarray(matrix, np.float64) * 0.5
-        )  # chroma sample i lies between luma 2i and 2i + 1
+        half = np.asarray(matrix, np.float64) * 0.5  # chroma sample i lies between luma 2i and 2i + 1
         half[:, 2] -= 0.25
         cb, cr = (_warp(plane, half, size) for plane in self.chroma)
         return yuv_to_rgb(luma, cb, cr, full_range=self.full_range, bt709=self.bt709)
