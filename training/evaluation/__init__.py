@@ -1,0 +1,1 @@
+"""Stored predictions and found movements against the truth."""
