@@ -1,0 +1,167 @@
+"""From two face crops to action units: which moved, on which side, how sure, and what follows from it.
+
+in    onset and apex crops (224, 224) uint8, face points (478, 3) in the crop
+out   AuResult
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bundle import Bundle, Unit
+from .explain import Shift, shifts
+from .facial_flow import RUNTIME, facial_flow
+from .flow_image import flow_image
+from .inference import open_engine
+
+Array = NDArray[np.float32]
+DEFAULT_BUNDLE = Path(__file__).parent / "assets" / "default.onnx"
+OTHER = "other"
+"""The emotion where no unit is decided, or no class stands out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One action unit that is decided present."""
+
+    au: int
+    side: str = ""
+    """'L' or 'R' of the subject where only one side moved."""
+
+    def __str__(self) -> str:
+        return f"{self.side}{self.au}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AuResult:
+    """What one movement was, as far as the model can tell: candidates to be looked at."""
+
+    probabilities: dict[str, float]
+    """'AU01' -> calibrated probability 0..1, every unit of the model, ascending."""
+    sides: dict[str, tuple[float, float]]
+    """'AU12' -> probability of the subject's left and right, for the units with two sides."""
+    present: tuple[Decided, ...]
+    """Ascending."""
+    emotion: str
+    """A class of the bundle, or 'other'."""
+    emotion_scores: dict[str, float]
+    """Class -> mean cosine between visual features and the class's sentences (Eq 13)."""
+    amplitude: float
+    """Largest movement of a named point, percent OED; 0 where none moved."""
+    shifts: tuple[Shift, ...]
+    """Named points that moved, largest first."""
+    attention: dict[str, dict[int, float]] = field(default_factory=dict)
+    """'AU12' -> mesh point -> share of the unit's attention."""
+    dependency: dict[str, float] = field(default_factory=dict)
+    """'AU12' -> its share in the global feature (Eq 5)."""
+
+    @property
+    def emotion_score(self) -> float:
+        return self.emotion_scores[self.emotion]
+
+
+class Describer:
+    """A model and the flow that belongs to it. One object serves one thread."""
+
+    def __init__(self, bundle: str | Path = DEFAULT_BUNDLE, device: str = "cpu", threads: int = 1) -> None:
+        self.engine = open_engine(bundle, device, threads)
+        self.bundle.flow.require(RUNTIME, str(bundle))
+        self._positions = self.bundle.positions()
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.engine.bundle
+
+    def describe(self, onset: NDArray[np.uint8], apex: NDArray[np.uint8], points: Array) -> AuResult:
+        """What moved between two crops that were cut with the same matrix."""
+        return self.describe_flows([facial_flow(onset, apex, points)], [points])[0]
+
+    def describe_flows(self, flows: Sequence[Array], points: Sequence[Array]) -> list[AuResult]:
+        """The same for flows (224, 224, 2) that are already there, as one batch."""
+        inputs = {
+            "flow": np.stack([flow_image(flow, self.bundle.flow) for flow in flows]),
+            "landmarks": np.stack([face[self._positions, :2] for face in points]).astype(np.float32),
+        }
+        outputs = self.engine(inputs)
+        rows = ({name: array[i] for name, array in outputs.items()} for i in range(len(flows)))
+        return [
+            read_outputs(self.bundle, row, flow, face)
+            for row, flow, face in zip(rows, flows, points, strict=True)
+        ]
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_outputs(bundle: Bundle, row: dict[str, Array], flow: Array, points: Array) -> AuResult:
+    """One sample's outputs, by name and without the batch, as a result."""
+    present = decide(bundle.units, row["probability"], row["side_probability"])
+    scores = {name: float(s) for name, s in zip(bundle.emotions, row["emotion"], strict=True)}
+    moved = shifts(flow, points, [unit.au for unit in present])
+    units = list(enumerate(bundle.units))
+    return AuResult(
+        probabilities={unit.code: float(row["probability"][n]) for n, unit in units},
+        sides={
+            unit.code: (float(row["side_probability"][n, 0]), float(row["side_probability"][n, 1]))
+            for n, unit in units
+            if unit.sided
+        },
+        present=present,
+        emotion=decide_emotion(scores, bundle.emotion_margin) if present else OTHER,
+        emotion_scores=scores,
+        amplitude=moved[0].length if moved else 0.0,
+        shifts=moved,
+        attention={unit.code: _attention(bundle, unit, row["attention"][n]) for n, unit in units},
+        dependency={unit.code: float(row["dependency"][n]) for n, unit in units},
+    )
+
+
+def decide(units: Sequence[Unit], probability: Array, sides: Array) -> tuple[Decided, ...]:
+    """The units above their thresholds, each with its side where only one side is above its own.
+
+    probability  (N,)
+    sides        (N, 2) subject's left and right
+    """
+    return tuple(
+        Decided(unit.au, _side(unit, sides[n]))
+        for n, unit in enumerate(units)
+        if probability[n] >= unit.threshold
+    )
+
+
+def _side(unit: Unit, sides: Array) -> str:
+    left, right = (bool(p >= unit.side_threshold) for p in sides)
+    if not unit.sided or left == right:
+        return ""
+    return "L" if left else "R"
+
+
+def decide_emotion(scores: dict[str, float], margin: float) -> str:
+    """The class most alike, or 'other' where a second class is about as good.
+
+    >>> decide_emotion({"positive": 0.8, "negative": 0.2, "other": 0.5}, margin=0.1)
+    'positive'
+    """
+    classes = sorted((name for name in scores if name != OTHER), key=lambda name: -scores[name])
+    best, second = classes[0], classes[1]
+    return best if scores[best] - scores[second] >= margin else OTHER
+
+
+def _attention(bundle: Bundle, unit: Unit, weights: Array) -> dict[int, float]:
+    """Attention (L,) over a unit's landmarks, filled up at the end, by mesh point."""
+    return {bundle.landmarks[k]: float(w) for k, w in zip(unit.tokens, weights, strict=False)}

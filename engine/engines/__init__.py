@@ -1,0 +1,9 @@
+"""The back ends, one file each, chosen by the ending of the model file."""
+
+from __future__ import annotations
+
+from ..inference import Engine
+from .onnxruntime import OnnxRuntimeEngine
+
+ENGINES: dict[str, type[Engine]] = {".onnx": OnnxRuntimeEngine}
+"""File ending -> back end."""

@@ -1,0 +1,67 @@
+"""ONNX Runtime: CPU, CUDA and its TensorRT provider, never one in place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime as ort
+
+from ..errors import MicroauError
+from ..inference import OUTPUTS, Array, Device, Engine
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+class OnnxRuntimeEngine(Engine):
+    """Runs the bundle's own graph; one session, one thread unless told otherwise."""
+
+    def _open(self) -> None:
+        provider = PROVIDERS[self.device.kind]
+        _require(provider, self.device)
+        # From bytes, so that a model cannot name other files of this machine as its weights.
+        graph = self.bundle.path.read_bytes()
+        self._session = ort.InferenceSession(
+            graph, _options(self.threads), providers=_providers(self.device)
+        )
+        self._session.disable_fallback()
+        if self._session.get_providers()[0] != provider:
+            raise MicroauError(
+                f"device {self.device}: ONNX Runtime could not start {provider}"
+                " (no such GPU, or its CUDA, cuDNN or TensorRT libraries are missing)."
+            )
+
+    def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        arrays = self._session.run(list(OUTPUTS), dict(inputs))
+        return {name: np.asarray(array) for name, array in zip(OUTPUTS, arrays, strict=True)}
+
+    def _close(self) -> None:
+        del self._session
+
+
+def _require(provider: str, device: Device) -> None:
+    if provider not in ort.get_available_providers():
+        raise MicroauError(
+            f"device {device}: this ONNX Runtime has no {provider}."
+            " Install onnxruntime-gpu in place of onnxruntime, or use --device cpu."
+        )
+
+
+def _providers(device: Device) -> list[tuple[str, dict[str, int]]]:
+    """The provider that was asked for; a GPU is given the CPU beside it for shape arithmetic."""
+    chosen = (PROVIDERS[device.kind], {} if device.kind == "cpu" else {"device_id": device.index})
+    return [chosen] if device.kind == "cpu" else [chosen, (PROVIDERS["cpu"], {})]
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only; what fails is said once, by us
+    # Spinning threads would take the core that decodes the next frame.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
