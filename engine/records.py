@@ -95,10 +95,34 @@ class Picture:
 
 
 def _warp(plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int]) -> Gray:
+    matrix = np.asarray(matrix, np.float64)
+    shrink = int(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink >= 2:
+        plane, matrix = _shrunk(plane, matrix, size, shrink)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(
         cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
+
+
+def _shrunk(
+    plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int], shrink: int
+) -> tuple[Gray, NDArray[np.float64]]:
+    """The part of the plane that the crop sees, averaged over `shrink` x `shrink` pixels, and the
+    affine into it: a bilinear look at every n-th pixel alone would let fine texture alias into motion.
+    """
+    corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]) @ matrix.T
+    low = np.clip(np.floor(corners.min(axis=0)) - shrink, 0, None).astype(int) // shrink * shrink
+    high = np.ceil(corners.max(axis=0)).astype(int) + shrink
+    part = plane[low[1] : max(high[1], low[1] + shrink), low[0] : max(high[0], low[0] + shrink)]
+    if part.shape[0] < shrink or part.shape[1] < shrink:  # the crop lies outside the picture
+        return plane, matrix
+    part = part[: part.shape[0] // shrink * shrink, : part.shape[1] // shrink * shrink]
+    small = cv2.resize(part, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    inside = matrix / shrink
+    # Pixel i of the small picture is the mean of shrink pixels: its centre lies at their middle.
+    inside[:, 2] = (matrix[:, 2] - low - (shrink - 1) / 2) / shrink
+    return np.asarray(small, np.uint8), inside
 
 
 def _gray_to_rgb(luma: Gray, full_range: bool) -> Rgb:

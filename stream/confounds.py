@@ -1,0 +1,141 @@
+"""What else happened around a movement that could be mistaken for it, measured and named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.motion import Motion
+from ..engine.regions import GROUP_OF, GROUPS, members
+from .events import FLAGS
+from .track_history import TrackHistory
+
+Array = NDArray[np.float32]
+
+BEFORE_S, AFTER_S = 0.45, 0.28
+"""Seconds of context that should be still around a movement of its own."""
+BLINK_DIP = 0.35
+"""Share by which the lid gap falls below its usual value in a blink."""
+GAZE_SHIFT = 0.06
+"""Eye widths the irises move in a shift of gaze; the lids follow them."""
+TURN_LEAK, SHIFT_LEAK = 0.12, 0.03
+"""Share of a head turn, and of a head shift, that may be left after its removal."""
+FLICKER = 0.012
+"""Relative ripple of the brightness from frame to frame."""
+SMALL_OED = 48.0
+"""Pixels: below it one percent of the eye distance is under half a pixel."""
+SPEECH_MOTION = 0.9
+"""Percent of OED by which mouth or chin move outside the window while someone speaks or chews."""
+EYES, MOUTH = members("eye"), members("mouth", "chin")
+EYE_GROUPS = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
+
+
+@dataclass(frozen=True, slots=True)
+class Confounds:
+    """Each 0 (absent) to 1 (would explain the movement) unless said otherwise."""
+
+    isolation: float
+    """1: still before and after; 0: one movement in a run of them."""
+    blink: float
+    """Overlap with a blink, weighed by how much of the movement lies around the eyes."""
+    gaze: float
+    speech: float
+    head: float
+    gap: bool
+    """Frames are missing inside the window."""
+    flicker: bool
+    small_face: bool
+    low_rate: bool
+    """Fewer than three frames from onset to apex."""
+
+    def flags(self) -> tuple[str, ...]:
+        """Names of those present, in the order of FLAGS."""
+        present = {
+            "blink": self.blink > 0.05,
+            "gaze": self.gaze > 0.3,
+            "speech": self.speech > 0.3,
+            "head": self.head > 0.3,
+            "gap": self.gap,
+            "flicker": self.flicker,
+            "small_face": self.small_face,
+            "low_rate": self.low_rate,
+        }
+        return tuple(name for name in FLAGS if present.get(name))
+
+
+def look_for_confounds(
+    history: TrackHistory, direction: Array, onset: float, apex: float, offset: float, amplitude: float
+) -> Confounds:
+    """Measure them around a movement; times in seconds, amplitude and direction in percent of OED."""
+    inside = history.between(onset, offset)
+    before = history.between(onset - BEFORE_S, onset)
+    after = history.between(offset, offset + AFTER_S)
+    near_eyes = _share(direction, EYE_GROUPS)
+    return Confounds(
+        isolation=_isolation(before, after, direction, amplitude),
+        blink=_blink(history, inside) * (0.1 + 0.9 * near_eyes),
+        gaze=_gaze(inside) * near_eyes,
+        speech=_speech(before, after, direction, amplitude),
+        head=_head(inside, amplitude),
+        gap=any(m.missing for m in inside[1:]),
+        flicker=_ripple(inside) > FLICKER,
+        small_face=inside[0].face.oed < SMALL_OED,
+        low_rate=len(history.between(onset, apex)) < 3,
+    )
+
+
+def _share(direction: Array, regions: NDArray[np.bool_]) -> float:
+    energy = (direction**2).sum(axis=1)
+    return float(energy[regions].sum() / energy.sum())
+
+
+def _spread(records: list[Motion], regions: NDArray[np.generic], from_end: bool) -> float:
+    """Largest distance of the regions from where they are at the window's edge, percent of OED."""
+    if len(records) < 2:
+        return 0.0
+    shift = np.stack([m.shift[regions] for m in records])  # (n, k, 2)
+    edge = shift[-1] if from_end else shift[0]
+    return float(np.quantile(np.sqrt(((shift - edge) ** 2).sum(axis=-1).mean(axis=1)), 0.9))
+
+
+def _isolation(before: list[Motion], after: list[Motion], direction: Array, amplitude: float) -> float:
+    took_part = (direction**2).sum(axis=1)
+    regions = took_part > 0.1 * took_part.max()
+    usual = float(np.sqrt(took_part[regions].mean()))  # rms of the movement itself over these regions
+    outside = max(_spread(before, regions, True), _spread(after, regions, False))
+    return float(np.clip(1 - outside / max(usual, 0.3 * amplitude), 0, 1))
+
+
+def _blink(history: TrackHistory, inside: list[Motion]) -> float:
+    usual = np.median([sum(m.eyes) for m in history.records])
+    least = min(sum(m.eyes) for m in inside)
+    return float(np.clip((1 - least / max(usual, 1e-6)) / BLINK_DIP, 0, 1) >= 1)
+
+
+def _gaze(inside: list[Motion]) -> float:
+    looks = np.array([m.gaze for m in inside])
+    return float(np.clip(np.ptp(looks, axis=0).max() / GAZE_SHIFT - 1, 0, 1))
+
+
+def _speech(before: list[Motion], after: list[Motion], direction: Array, amplitude: float) -> float:
+    outside = max(_spread(before, MOUTH, True), _spread(after, MOUTH, False))
+    if outside < SPEECH_MOTION:
+        return 0.0
+    return float(np.clip(outside / amplitude, 0, 1))
+
+
+def _head(inside: list[Motion], amplitude: float) -> float:
+    heads = np.stack([m.head for m in inside])
+    travel = np.ptp(heads, axis=0)
+    leak = TURN_LEAK * float(np.hypot(travel[3], travel[4])) + SHIFT_LEAK * float(np.hypot(*travel[:2]))
+    return float(np.clip(leak / amplitude, 0, 1))
+
+
+def _ripple(inside: list[Motion]) -> float:
+    light = np.array([m.light for m in inside])
+    if len(light) < 4:
+        return 0.0
+    bend = light[1:-1] - 0.5 * (light[:-2] + light[2:])
+    return float(np.abs(bend).mean() / max(light.mean(), 1.0))

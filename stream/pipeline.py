@@ -1,0 +1,158 @@
+"""From frames to rows and events: the stages in their order, one chain per face.
+
+    Frame -> faces -> regional motion -> windows -> flow, units, emotion -> Event
+                  \\-> FrameRow
+
+in    Frame             one at a time, in order
+out   FrameRow, Event   rows at once, an event at most `latency_ms` after its apex
+
+No thread and no clock of its own: a file, and the same file sent as a stream, give the same answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..engine.faces import FaceTracker
+from ..engine.motion import FaceMotion, Motion
+from ..engine.records import Face, Frame
+from .config import Config
+from .describing import EventWriter, load_describer
+from .events import Event, FrameRow
+from .spotting import STARTUP_S, Spotter
+
+FORGET_S = 1.0
+"""Seconds a face may be out of sight before its chain is closed."""
+LOW_RATE = 60.0
+"""Frames per second; below it onset and apex cannot be timed to the length of a short movement."""
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The stages of one face."""
+
+    motion: FaceMotion
+    spotter: Spotter
+    seen: float
+    signal: float = 0.0
+
+
+class Pipeline:
+    """All stages of the analysis."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config or Config()
+        self._tracker = FaceTracker(self._config.face)
+        self._writer = EventWriter(load_describer(self._config.model), self._config)
+        self._chains: dict[int, _Chain] = {}
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._frames: list[float] = []
+        self.faces: list[Face] = []
+        """Faces of the frame that was pushed last."""
+        self.notices: list[str] = []
+        """Sentences that the user should read once."""
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds between an apex and its event at most, in the stream's own time."""
+        return 1000 * Spotter(self._config.spot).lookahead
+
+    @property
+    def startup_ms(self) -> float:
+        """Milliseconds of a new face before the noise floor is its own."""
+        return 1000 * STARTUP_S
+
+    def timings(self) -> dict[str, float]:
+        """Seconds spent in each stage so far."""
+        return dict(self._seconds)
+
+    def push(self, frame: Frame) -> list[FrameRow | Event]:
+        """Take the next frame; give its rows, and the events that are decided by now."""
+        self._notice_rate(frame)
+        with self._timed("face"):
+            self.faces = self._tracker.push(frame)
+        out: list[FrameRow | Event] = []
+        for face in self.faces:
+            out += self._follow(frame, face)
+        if not self.faces:
+            out.append(_empty_row(frame))
+        return out + self._close_lost(frame)
+
+    def flush(self) -> list[FrameRow | Event]:
+        """The input is over: give the events that are still held back."""
+        events = [event for face_id in list(self._chains) for event in self._close(face_id)]
+        return list(events)
+
+    def _follow(self, frame: Frame, face: Face) -> list[FrameRow | Event]:
+        if face.oed < self._config.face.min_oed:
+            return [_row(frame, face, None, 0.0)]
+        chain = self._chains.get(face.face_id)
+        if chain is None:
+            chain = self._chains[face.face_id] = _Chain(
+                FaceMotion(), Spotter(self._config.spot), frame.time
+            )
+        chain.seen = frame.time
+        with self._timed("motion"):
+            motion = chain.motion.push(frame, face)
+        with self._timed("spotting"):
+            windows = chain.spotter.push(motion)
+        with self._timed("events"):
+            events = [self._writer.event(window, face.face_id) for window in windows]
+        return [_row(frame, face, motion, chain.spotter.signal), *events]
+
+    def _close_lost(self, frame: Frame) -> list[Event]:
+        lost = [i for i, chain in self._chains.items() if frame.time - chain.seen > FORGET_S]
+        return [event for face_id in lost for event in self._close(face_id)]
+
+    def _close(self, face_id: int) -> list[Event]:
+        chain = self._chains.pop(face_id)
+        return [self._writer.event(window, face_id) for window in chain.spotter.flush()]
+
+    def _notice_rate(self, frame: Frame) -> None:
+        """Once half a second has been seen, say what cannot be seen at a low rate."""
+        if len(self._frames) >= 16:
+            return
+        self._frames.append(frame.time)
+        if len(self._frames) == 16 and frame.time > self._frames[0]:
+            rate = 15 / (frame.time - self._frames[0])
+            if rate < LOW_RATE:
+                self.notices.append(
+                    f"{rate:.0f} frames per second: onset, apex and offset are known to ±{1000 / rate:.0f} ms, "
+                    f"and movements shorter than {3000 / rate:.0f} ms cannot be told from noise; "
+                    "record at 100 to 200 frames per second to see them."
+                )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds[stage] += time.perf_counter() - start
+
+
+def _row(frame: Frame, face: Face, motion: Motion | None, signal: float) -> FrameRow:
+    return FrameRow(
+        frame=frame.index,
+        timestamp=frame.time,
+        face_id=face.face_id,
+        confidence=face.confidence,
+        success=motion is not None,
+        motion=signal,
+        oed=face.oed,
+        box=face.box,
+        pose=face.pose,
+        eye_opening=sum(motion.eyes) / 2 if motion is not None else 0.0,
+        missing=frame.missing,
+        duplicate=frame.duplicate,
+        flags=() if motion is not None else ("small_face",),
+    )
+
+
+def _empty_row(frame: Frame) -> FrameRow:
+    return FrameRow(
+        frame.index, frame.time, face_id=-1, confidence=0.0, success=False, motion=0.0,
+        missing=frame.missing, duplicate=frame.duplicate,
+    )  # fmt: skip
