@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, get_type_hints
 
 from ..engine.errors import MicroauError
+from ..engine.faces import FaceConfig
 from .checks import one_of, within
 from .spotting import SpotConfig
 from .wording import nearest
@@ -43,20 +44,6 @@ class CaptureConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class FaceConfig:
-    """Which faces are followed, and by what."""
-
-    max_faces: int = 1
-    """How many faces are followed at once, the largest first."""
-    backend: str = "onnx"
-    """Face models: onnx (shipped, run by ONNX Runtime) or mediapipe (its own runtime, an extra)."""
-
-    def __post_init__(self) -> None:
-        within("max_faces", self.max_faces, 1, 16)
-        one_of("backend", self.backend, ("onnx", "mediapipe"))
-
-
-@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Which model decides the action units, and where it runs."""
 
@@ -66,6 +53,11 @@ class ModelConfig:
     """Where the model runs: cpu, cuda, cuda:1, tensorrt. Never another than the one asked for."""
     au_only: bool = False
     """Action units alone: no emotion is derived or written."""
+    face_backend: str = "onnx"
+    """Face models: onnx (shipped, run by ONNX Runtime) or mediapipe (its own runtime, an extra)."""
+
+    def __post_init__(self) -> None:
+        one_of("face_backend", self.face_backend, ("onnx", "mediapipe"))
 
 
 @dataclass(frozen=True, slots=True)
