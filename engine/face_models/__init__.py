@@ -1,0 +1,72 @@
+"""What finds a face and its points in one picture, behind one interface; `faces.py` adds time and identity.
+
+`onnx.py`     MediaPipe's models, run by ONNX Runtime: the default
+`runtime.py`  MediaPipe's own runtime, where it is installed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A square over a face, turned with it."""
+
+    x: float
+    y: float
+    """Centre in pixels."""
+    size: float
+    """Side in pixels."""
+    angle: float = 0.0
+    """Radians, clockwise as seen in the picture: 0 where the face stands upright."""
+
+    def to_picture(self, size: int) -> NDArray[np.float64]:
+        """Affine (2, 3) from the pixels of a size x size crop to those of the picture.
+
+        As MediaPipe's: crop pixel i lies i / size of the side from the edge, with no half-pixel shift.
+        """
+        step = self.size / size
+        cos, sin = np.cos(self.angle) * step, np.sin(self.angle) * step
+        half = size / 2
+        return np.array(
+            [
+                [cos, -sin, self.x - half * (cos - sin)],
+                [sin, cos, self.y - half * (sin + cos)],
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face as the detector sees it."""
+
+    region: Region
+    """Where to look for its points."""
+    score: float
+    """0..1"""
+
+
+class FaceModels(Protocol):
+    """Stateless: the same picture gives the same answer."""
+
+    def detect(self, picture: Picture) -> list[Detection]:
+        """Faces in the whole picture, surest first."""
+        ...
+
+    def mesh(self, picture: Picture, region: Region) -> tuple[NDArray[np.float32], float]:
+        """Points (468, 3) in pixels of the picture, and the face's score 0..1."""
+        ...
+
+    def iris(self, picture: Picture, points: NDArray[np.float32], left: bool) -> NDArray[np.float32]:
+        """Centre and rim (5, 2) of one iris in pixels of the picture; `left`: the subject's left eye."""
+        ...
+
+
+__all__ = ["Detection", "FaceModels", "Region"]
