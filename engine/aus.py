@@ -194,5 +194,5 @@ def place_name(point: int) -> str:
         return MIDDLE_PLACES[point]
     if point in PLACES:
         return f"right {PLACES[point]}"
-    right = next((right for right, left in MIRROR.items() if left == point), None)
-    return f"left {PLACES[right]}" if right in PLACES else ""
+    rights = [right for right, left in MIRROR.items() if left == point and right in PLACES]
+    return f"left {PLACES[rights[0]]}" if rights else ""

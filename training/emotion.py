@@ -1,0 +1,59 @@
+"""From action units to emotion classes, without emotion labels (Micro-AU CLIP, equation 13).
+
+A class is named by the combinations of units that stand for it. The paper compares the visual
+features with one list of sentences per class; a class such as 'negative' has several unrelated
+faces (brows lowered, nose wrinkled, corners depressed), which one list would ask for all at once.
+So each class has several prototypes and the one most alike counts; with one prototype per class it
+is the equation as printed. 'other' has the still face as its only prototype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Combination = tuple[int, ...]
+
+OBJECTIVE: Mapping[str, tuple[Combination, ...]] = {
+    "I": ((6,), (12,), (6, 12), (6, 7, 12), (7, 12)),
+    "II": ((1, 2), (5,), (25,), (1, 2, 25), (25, 26), (5, 24)),
+    "III": ((23,), (4,), (4, 7), (4, 5), (4, 5, 7), (17, 24), (4, 6, 7), (4, 38)),
+    "IV": (
+        (10,), (9,), (4, 9), (4, 40), (4, 5, 40), (4, 7, 9), (4, 9, 17), (4, 7, 10), (4, 5, 7, 9), (7, 10),
+    ),
+    "V": ((1,), (15,), (1, 4), (6, 15), (15, 17)),
+    "VI": ((1, 2, 4), (20,)),
+}  # fmt: skip
+"""Objective classes of Davison, Merghani and Yap (2018), from Merghani, Davison and Yap, "A review on
+facial micro-expressions analysis" (2018), table 9. Class VII is everything else."""
+
+THREE: Mapping[str, tuple[str, ...]] = {
+    "positive": ("I",),
+    "negative": ("III", "IV", "V", "VI"),
+    "surprise": ("II",),
+}
+"""Classes of MEGC 2019 by objective class: happiness; anger, disgust, sadness and fear; surprise."""
+
+CONTEMPT: Combination = (14,)
+"""AU14 has no objective class of its own; MiE-X (Liu et al., ECCV 2022) reads it as contempt, hence
+negative."""
+
+
+def prototypes(aus: Sequence[int]) -> dict[str, tuple[Combination, ...]]:
+    """Class -> combinations that can be made of the given units, 'other' with the empty one.
+
+    >>> prototypes([1, 2, 12, 15])["surprise"]
+    ((1, 2),)
+    """
+    known = set(aus)
+    table = {
+        name: tuple(
+            combination
+            for objective in classes
+            for combination in OBJECTIVE[objective]
+            if known.issuperset(combination)
+        )
+        for name, classes in THREE.items()
+    }
+    if known.issuperset(CONTEMPT):
+        table["negative"] += (CONTEMPT,)
+    return {name: sets for name, sets in table.items() if sets} | {"other": ((),)}
