@@ -1,0 +1,95 @@
+"""The page that `microau-evaluate spotting` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..metrics.presence import mean
+from .layout import table
+from .spotting import (
+    Clip,
+    Outcome,
+    Row,
+    by_amplitude,
+    by_confound,
+    by_rate,
+    causes,
+    event_free,
+    f1_interval,
+    row_of,
+    threshold_curve,
+    timing,
+)
+from .units import UnitScore, score_emotions, score_sides, score_units
+
+STEPS = tuple(round(0.1 * k, 1) for k in range(10))
+"""Scores at which the threshold table cuts."""
+
+
+def spotting_page(outcome: Outcome) -> str:
+    """Every table of one evaluation."""
+    parts = [_whole(outcome), *_breakdowns(outcome), _timing(outcome), *_named(outcome)]
+    return "\n\n".join([*parts, _thresholds(outcome.clips)])
+
+
+def _whole(outcome: Outcome) -> str:
+    f1 = f1_interval(outcome)
+    rows = [row_of("all", outcome, outcome.clips), event_free(outcome)]
+    subjects = len({clip.subject for clip in outcome.clips})
+    title = (
+        f"Spotting, IoU >= 0.5, one to one, {len(outcome.clips)} videos of {subjects} subjects pooled: "
+        f"F1 {f1.value:.3f} (95 % over subjects {f1.low:.3f} to {f1.high:.3f})"
+    )
+    return _counts(title, rows)
+
+
+def _counts(title: str, rows: Sequence[Row]) -> str:
+    head = ["", "true", "found right", "false", "precision", "recall", "F1", "minutes", "false/min"]
+    cells = [
+        [r.name, r.true, r.tp, r.fp, r.precision, r.recall, r.f1, r.minutes, r.fp_per_minute] for r in rows
+    ]
+    return table(title, head, cells)
+
+
+def _breakdowns(outcome: Outcome) -> list[str]:
+    why = [[reason, count] for reason, count in causes(outcome).items()]
+    return [
+        _counts("By amplitude (percent of the eye distance)", by_amplitude(outcome)),
+        _counts("By frame rate", by_rate(outcome)),
+        _counts("By confound in the clip", by_confound(outcome)),
+        table("False alarms, by what was going on", ["", "count"], why),
+    ]
+
+
+def _timing(outcome: Outcome) -> str:
+    rows = [[t.moment, t.median, t.median_abs, t.p90_abs] for t in timing(outcome)]
+    head = ["", "median error", "median size", "90th percentile"]
+    return table("Timing of what was found right, ms, found minus true", head, rows, digits=1)
+
+
+def _named(outcome: Outcome) -> list[str]:
+    units, side, emotion = score_units(outcome), score_sides(outcome), score_emotions(outcome)
+    head = ["", "true", "F1 given", "macro F1", "AUC", "F1 whole"]
+    rows = [[f"AU{u.unit}", u.true, u.given, u.macro, u.auc, u.whole] for u in units]
+    if units:
+        rows.append(_unit_mean(units))
+    title = "Action units: given spotting, and over the whole pipeline (misses and false alarms counted)"
+    one_sided = side.right + side.wrong + side.both
+    return [
+        table(title, head, rows),
+        f"Side: {side.right} of {one_sided} one-sided units right ({side.wrong} wrong, {side.both} without "
+        f"a side); a side given to {side.invented} of {side.two_sided} two-sided ones",
+        f"Emotion of {emotion.samples} found right: UF1 {emotion.uf1:.3f}, UAR {emotion.uar:.3f}; "
+        f"STRS {emotion.strs:.3f}",
+    ]
+
+
+def _unit_mean(units: Sequence[UnitScore]) -> list[object]:
+    columns = ("given", "macro", "auc", "whole")
+    means = [mean([getattr(unit, column) for unit in units]) for column in columns]
+    return ["mean", sum(unit.true for unit in units), *means]
+
+
+def _thresholds(clips: Sequence[Clip]) -> str:
+    rows = [row for _, row in threshold_curve(clips, STEPS)]
+    return _counts("By least score (its best line is picked on these clips: an upper bound)", rows)
