@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .flow_image import FlowSpec
 from .rigid import remove_rigid
-from .tvl1 import TVL1, tvl1
+from .tvl1 import Tvl1, tvl1
 
-RUNTIME = FlowSpec(algorithm="tvl1", parameters=TVL1)
+RUNTIME = FlowSpec(algorithm="tvl1", parameters=asdict(Tvl1()))
 """What this version makes; a bundle with another specification is refused."""
 
 

@@ -85,10 +85,19 @@ def _short(value: object) -> str:
 
 def flow_image(flow: Flow, spec: FlowSpec) -> Image:
     """Flow (crop, crop, 2) in crop pixels -> image (3, size, size) float32."""
+    return image_of(percent_flow(flow, spec), spec)
+
+
+def percent_flow(flow: Flow, spec: FlowSpec) -> Flow:
+    """Flow (crop, crop, 2) in crop pixels -> (size, size, 2) in percent OED, averaged over areas."""
     if flow.shape != (spec.crop, spec.crop, 2):
         raise ValueError(f"flow must be ({spec.crop}, {spec.crop}, 2), not {flow.shape}")
-    shape = (spec.size, spec.size)
-    percent = cv2.resize(flow, shape, interpolation=cv2.INTER_AREA) * np.float32(100 / spec.crop_oed)
+    small = cv2.resize(flow, (spec.size, spec.size), interpolation=cv2.INTER_AREA)
+    return np.asarray(small * np.float32(100 / spec.crop_oed), np.float32)
+
+
+def image_of(percent: Flow, spec: FlowSpec) -> Image:
+    """Motion (size, size, 2) in percent OED -> image (3, size, size) float32."""
     motion = soft_limit(percent / np.float32(spec.unit))
     strain = np.arcsinh(optical_strain(percent, spec) / np.float32(spec.strain_unit))
     return np.stack([motion[..., 0], motion[..., 1], strain]).astype(np.float32)

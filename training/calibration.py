@@ -1,0 +1,82 @@
+"""Make probabilities honest and decide from when a unit counts as present, on validation persons alone.
+
+Temperature: Guo et al., "On calibration of modern neural networks" (ICML 2017), one per unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+TEMPERATURES = np.geomspace(0.2, 8.0, 149)
+THRESHOLDS = np.linspace(0.1, 0.9, 81)
+QUIET = 0.01
+"""Largest share of still pairs in which a unit may be decided, whatever F1 would like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One number per unit, in the order of the outputs."""
+
+    temperature: tuple[float, ...]
+    threshold: tuple[float, ...]
+    side_temperature: tuple[float, ...]
+    side_threshold: tuple[float, ...]
+
+
+def temperature(logits: Array, labels: NDArray[np.integer]) -> float:
+    """The temperature of least negative log-likelihood, from a fixed grid.
+
+    logits  (S,) log-odds
+    labels  (S,) 0 or 1
+    """
+    sign = np.where(labels == 1, -1.0, 1.0)
+    losses = [np.logaddexp(0, sign * logits / t).mean() for t in TEMPERATURES]
+    return float(TEMPERATURES[int(np.argmin(losses))])
+
+
+def threshold(probability: Array, labels: NDArray[np.integer], still: Bool) -> float:
+    """The probability from which F1 of presence is best, high enough to leave still pairs alone.
+
+    probability  (S,) calibrated
+    still        (S,) pairs in which nothing at all moves
+
+    Of several equally good ones the middle is taken: it lies farthest from both mistakes.
+    """
+    allowed = [t for t in THRESHOLDS if not still.any() or (probability[still] >= t).mean() <= QUIET]
+    candidates = np.array(allowed or [THRESHOLDS[-1]])
+    scores = np.array([f1(probability >= t, labels == 1) for t in candidates])
+    best = candidates[scores >= scores.max() - 1e-9]
+    return float(best[len(best) // 2])
+
+
+def f1(decided: Bool, truth: Bool) -> float:
+    """F1 of presence; 0 where nothing is there and nothing decided."""
+    hits = float((decided & truth).sum())
+    return 2 * hits / max(float(decided.sum() + truth.sum()), 1.0)
+
+
+def fit_unit(logits: Array, labels: NDArray[np.integer], still: Bool) -> tuple[float, float]:
+    """Temperature and threshold of one unit."""
+    t = temperature(logits, labels)
+    return t, threshold(sigmoid(logits / t), labels, still)
+
+
+def sigmoid(x: Array) -> Array:
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)))
+
+
+def expected_calibration_error(probability: Array, labels: NDArray[np.integer], bins: int = 15) -> float:
+    """Mean distance between what was said and what came true, over equal bins of probability."""
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    gaps = [
+        abs(probability[place == k].sum() - (labels[place == k] == 1).sum())
+        for k in range(bins)
+        if (place == k).any()
+    ]
+    return float(np.sum(gaps) / len(probability))

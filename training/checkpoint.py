@@ -1,0 +1,57 @@
+"""A trained model on disk: `weights.safetensors`, and `model.json` that says how to rebuild it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from ..engine.errors import MicroauError
+from ..engine.flow_image import FlowSpec
+from .calibration import Calibration
+from .layout import Layout
+from .model import CompactSizes, MicroAuClip, compact_model
+
+WEIGHTS, RECORD = "weights.safetensors", "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model with what must go with it into a bundle."""
+
+    model: MicroAuClip
+    sizes: CompactSizes
+    calibration: Calibration
+    flow: FlowSpec
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """Training data, command, seed, scores, licence, attribution."""
+
+
+def save(trained: Trained, folder: Path) -> None:
+    """Write both files into an existing folder."""
+    state = {name: tensor.contiguous() for name, tensor in trained.model.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    record = {
+        "aus": list(trained.model.layout.aus),
+        "sizes": asdict(trained.sizes),
+        "calibration": asdict(trained.calibration),
+        "flow": trained.flow.to_json(),
+        "card": dict(trained.card),
+    }
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load(folder: Path) -> Trained:
+    """The way back; MicroauError where the folder holds no checkpoint."""
+    if not (folder / RECORD).is_file() or not (folder / WEIGHTS).is_file():
+        raise MicroauError(f"{folder}: no checkpoint here ({RECORD} and {WEIGHTS} expected).")
+    record = json.loads((folder / RECORD).read_text())
+    sizes = CompactSizes(**record["sizes"])
+    model = compact_model(Layout.of(record["aus"]), sizes)
+    model.load_state_dict(load_file(folder / WEIGHTS))
+    calibration = Calibration(**{name: tuple(v) for name, v in record["calibration"].items()})
+    return Trained(model.eval(), sizes, calibration, FlowSpec.from_json(record["flow"]), record["card"])
