@@ -1,0 +1,188 @@
+"""Where frames come from: one small interface over files, picture folders, cameras and networks.
+
+in    a path, a URL or a camera number
+out   Frame  in decode order, with its true presentation time
+
+`open_source` reads the first picture before it returns, so that whatever cannot be played is refused
+before anything has been written.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from ..engine.errors import MicroauError
+from ..engine.records import Frame
+from . import urls
+
+Kind = Literal["file", "images", "camera", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the input says of itself, and what its first picture showed."""
+
+    kind: Kind
+    name: str
+    """The path, URL or device, fit to be printed: credentials are masked."""
+    width: int
+    height: int
+    """Pixels of the picture as it is delivered, after rotation."""
+    fps: Fraction | None = None
+    """Nominal frames per second: the container's, or the --fps of a picture folder."""
+    actual_fps: float | None = None
+    """Frames per second that the driver says it set (camera), or frames over duration (file)."""
+    frames: int | None = None
+    """Number of frames where the container tells; the decoder may give a few less."""
+    duration: float | None = None
+    """Seconds, where known."""
+    codec: str = ""
+    container: str = ""
+    pixel_format: str = ""
+    """FFmpeg's name of the decoder's pixel format, before any conversion."""
+    bit_depth: int = 8
+    rotation: int = 0
+    """Degrees counter-clockwise by which each picture has been turned upright: 0, 90, 180, 270."""
+    mirrored: bool = False
+    """True: the container asked for a flip (a selfie recording), which has been applied."""
+    interlaced: bool = False
+    """True: two fields in one picture; movements faster than a frame show as combs."""
+    sample_aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height, as the container says; pictures are delivered unscaled."""
+    time_base: Fraction = Fraction(1)
+    """Seconds per unit of `Frame.pts`."""
+    seekable: bool = False
+    live: bool = False
+    """True: frames come at their own pace and are lost if nobody takes them."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a source met on its way; all start at 0 and only grow."""
+
+    decoded: int = 0
+    """Pictures that the decoder gave: the next frame's index."""
+    delivered: int = 0
+    missing: int = 0
+    """Frames known to have been lost before they reached us: holes in the PTS or in the numbering."""
+    duplicate: int = 0
+    """Delivered frames with the very luma of the one before."""
+    filled_pts: int = 0
+    """Pictures without PTS, placed by their DTS or by the running interval."""
+    disordered: int = 0
+    """Pictures whose PTS was not later than the one before: left out, they have no place in time."""
+    discontinuities: int = 0
+    """Jumps of the source's clock; the time goes on, the hole is marked by `missing`."""
+    damaged: int = 0
+    """Pictures that the decoder marked as broken: left out."""
+    decoder_errors: int = 0
+    """Packets that could not be decoded."""
+    reconnects: int = 0
+
+
+class Source(ABC):
+    """Gives Frames in decode order; use it in a with-block, iterate it once."""
+
+    probe: Probe
+    counts: Counts
+    ending: str = ""
+    """Why the frames ended, in words; '' while they last."""
+
+    def __init__(self, *, start: float | None = None, end: float | None = None) -> None:
+        self.counts = Counts()
+        self._start, self._end = start or 0.0, math.inf if end is None else end
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames():
+            if frame.time >= self._end:
+                self.ending = self.ending or "end of the chosen part"
+                break
+            if frame.time >= self._start:
+                self.counts.delivered += 1
+                yield frame
+        self.ending = self.ending or "end of input"
+        if not self.counts.delivered and self._start > 0:
+            raise MicroauError(
+                f"{self.probe.name}: nothing to analyse from {self._start:g} s on, the input ends before"
+            )
+
+    @abstractmethod
+    def _frames(self) -> Iterator[Frame]:
+        """All frames of the input."""
+
+    def stop(self) -> None:
+        """Ask the iteration to end soon, from any thread or a signal handler."""
+        return
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what is held; harmless when repeated. Not while another thread iterates."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_source(
+    input: str | os.PathLike[str] | None = None,
+    *,
+    fps: float | Fraction | None = None,
+    camera: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    reconnect: float = 30.0,
+) -> Source:
+    """Open a video file, a folder of numbered pictures, a URL or a camera.
+
+    input       path of a file or folder, or an rtsp://, udp://, tcp://, http(s):// URL
+    fps         frames per second: of a folder (required), asked from a camera
+    camera      number of the camera, instead of `input`
+    width, height   pixels asked from the camera
+    start, end  seconds since the input's first frame; frames with start <= time < end are delivered
+                under their own numbers
+    reconnect   seconds for which a lost network stream is tried again; 0: its first end is the end
+    raises      MicroauError: one line, what cannot be opened and why
+    """
+    from .sources import camera as cameras  # here: the sources are built on this file
+    from .sources import images, network, video
+
+    _check_range(start, end)
+    if (input is None) == (camera is None):
+        raise MicroauError("give one input: a file, a folder, a URL, or --camera N")
+    if camera is not None:
+        return cameras.open_camera(camera, width=width, height=height, fps=fps, start=start, end=end)
+    text = os.fspath(input) if input is not None else ""
+    if width is not None or height is not None:
+        raise MicroauError(f"{urls.mask(text)}: --width and --height are for a camera")
+    if urls.is_url(text):
+        return network.NetworkStream(text, start=start, end=end, reconnect=reconnect)
+    if Path(text).is_dir():
+        return images.ImageFolder(Path(text), fps=fps, start=start, end=end)
+    if fps is not None:
+        raise MicroauError(f"{urls.mask(text)}: --fps is for cameras and picture folders")
+    return video.VideoFile(text, start=start, end=end)
+
+
+def _check_range(start: float | None, end: float | None) -> None:
+    for name, value in (("--start", start), ("--end", end)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise MicroauError(f"{name} {value:g}: give seconds since the first frame, 0 or more")
+    if end is not None and end <= (start or 0.0):
+        raise MicroauError(f"--end {end:g} is not after --start {start or 0.0:g}")

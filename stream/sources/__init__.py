@@ -1,0 +1,1 @@
+"""The kinds of input, one file each; `stream.source.open_source` chooses."""

@@ -1,0 +1,131 @@
+"""FFmpeg, opened with a short list of what it may touch; its complaints turned into one line.
+
+By default FFmpeg follows playlists, concatenations and sub-file tricks to other files and hosts: both
+the protocols and the container formats are therefore named one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import av
+
+from ...engine.errors import MicroauError
+from ..source import Counts
+
+FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,mpeg2video,m4v,asf,flv,ogg,nut,mxf,"
+    "dv,gif,apng,h264,hevc,obu,ivf,mjpeg,yuv4mpegpipe,wtv,rm,swf,av1"
+)
+"""Demuxers that hold their pictures themselves; no hls, dash, concat, image2, sdp, lavfi."""
+THREADS = 4
+"""Most decoding threads: more hold more frames back and take cores from the analysis."""
+
+Threading = Literal["AUTO", "SLICE"]
+Options = dict[str, str]
+
+
+def open_container(
+    url: str,
+    *,
+    name: str,
+    options: Options,
+    format: str | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> av.container.InputContainer:
+    """An opened FFmpeg input with at least one picture stream.
+
+    url      what FFmpeg opens, with its protocol
+    name     what an error calls it: masked
+    timeout  seconds to open, seconds for one read
+    raises   MicroauError
+    """
+    try:
+        container = av.open(url, format=format, options=options, timeout=timeout)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MicroauError(f"{name}: {reason(error)}") from None
+    if not container.streams.video:
+        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+        container.close()
+        raise MicroauError(f"{name}: no video in it, only {', '.join(kinds)}")
+    return container
+
+
+def reason(error: BaseException) -> str:
+    """Why FFmpeg refused, in words that help; never its own text, which may repeat the URL."""
+    for kind, words in _REASONS:
+        if isinstance(error, kind):
+            return words
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (av.error.HTTPUnauthorizedError, "the server wants a user and password, or refuses these (401)"),
+    (av.error.HTTPForbiddenError, "the server forbids it (403)"),
+    (av.error.HTTPNotFoundError, "the server knows no such address (404)"),
+    (av.error.HTTPError, "the server answered with an error"),
+    (av.error.InvalidDataError, "not a video that can be read: damaged, cut off, or another kind of file"),
+    (
+        av.error.ArgumentError,
+        "a kind of file that is not read (playlists and scripts never are)",
+    ),
+    (av.error.ProtocolNotFoundError, "asks for a protocol that is not allowed"),
+    (av.error.DemuxerNotFoundError, "a container format that this FFmpeg does not read"),
+    (av.error.DecoderNotFoundError, "a codec that this FFmpeg does not decode"),
+    (av.error.ExitError, "no answer in time"),
+    (TimeoutError, "no answer in time"),
+    (ConnectionRefusedError, "connection refused: is the stream being sent?"),
+    (FileNotFoundError, "no such file"),
+    (PermissionError, "not allowed to read it"),
+    (EOFError, "empty: no picture in it"),
+)
+
+
+class Decoder:
+    """The pictures of a container's best video stream, as FFmpeg frames in presentation order."""
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        name: str,
+        counts: Counts,
+        threading: Threading,
+    ) -> None:
+        self.container = container
+        self.stream = _best(container)
+        self._name, self._counts = name, counts
+        context = self.stream.codec_context
+        if context is None:
+            raise MicroauError(f"{name}: a codec that this FFmpeg does not decode")
+        context.thread_type = threading
+        context.thread_count = THREADS
+
+    @property
+    def codec(self) -> str:
+        return str(self.stream.codec_context.name)
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Every picture that decodes; a packet that does not is counted and left out.
+
+        raises  av.FFmpegError where the input itself breaks off
+        """
+        for packet in self.container.demux(self.stream):
+            try:
+                yield from packet.decode()
+            except av.error.EOFError:
+                return
+            except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError):
+                raise MicroauError(f"{self._name}: codec {self.codec} cannot be decoded here") from None
+            except av.FFmpegError:
+                self._counts.decoder_errors += 1
+
+    def close(self) -> None:
+        self.container.close()
+
+
+def _best(container: av.container.InputContainer) -> av.VideoStream:
+    """The largest moving picture: not the cover art or thumbnail that lies beside it."""
+    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    moving = [s for s in container.streams.video if not s.disposition & still]
+    return max(moving or container.streams.video, key=lambda s: s.width * s.height)

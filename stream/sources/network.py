@@ -1,0 +1,142 @@
+"""A live stream from the network: RTSP, UDP, TCP or HTTP, opened again when it breaks."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import av
+
+from ...engine.errors import MicroauError
+from ...engine.records import Frame
+from .. import urls
+from ..source import Source
+from .container import Decoder, Options, open_container
+from .framing import Framer
+from .orientation import orientation
+from .video import first_picture, probe
+
+OPEN_S = 8.0
+"""Seconds in which a stream has to answer and show what it holds."""
+STALL_S = 5.0
+"""Seconds without data after which a stream counts as lost; also the longest wait on leaving."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
+"""The pause before opening again doubles from one to the other, each with up to half of it by chance,
+so that twenty recorders do not all call a restarted camera in the same moment."""
+FORMATS = "rtsp,mpegts,mov,mp4,matroska,webm,flv,avi,nut,mpjpeg,mjpeg,h264,hevc,ogg,mpeg"
+
+_COMMON = {"format_whitelist": FORMATS, "probesize": "2000000", "analyzeduration": "1500000"}
+_MICROSECONDS = str(int(STALL_S * 1e6))
+_OPTIONS: dict[str, Options] = {
+    "rtsp": {
+        "protocol_whitelist": "rtsp,rtp,rtcp,udp,tcp",
+        "rtsp_flags": "prefer_tcp",
+        "timeout": _MICROSECONDS,
+    },
+    "rtsps": {"protocol_whitelist": "rtsps,rtsp,rtp,tls,tcp", "timeout": _MICROSECONDS},
+    "udp": {
+        "protocol_whitelist": "udp",
+        "timeout": _MICROSECONDS,
+        "buffer_size": "8000000",  # bytes asked of the kernel: 1 s at 64 Mbit/s
+        "fifo_size": "200000",  # packets of 188 bytes in FFmpeg's own thread: 38 MB
+        "overrun_nonfatal": "1",
+    },
+    "tcp": {"protocol_whitelist": "tcp", "timeout": _MICROSECONDS},
+    "http": {"protocol_whitelist": "http,tcp", "timeout": _MICROSECONDS},
+    "https": {"protocol_whitelist": "https,tls,tcp", "timeout": _MICROSECONDS},
+}
+
+
+class NetworkStream(Source):
+    """A stream from a URL.
+
+    Its stamps are the sender's PTS. When it breaks off or is silent for `STALL_S`, it is opened again
+    with growing pauses for up to `reconnect` seconds; the time then goes on by the monotonic clock and
+    the first new frame says how many are missing. A recording served over HTTP (its length is known)
+    is read like a file: at the reader's pace, and not opened again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        reconnect: float = 30.0,
+    ) -> None:
+        super().__init__(start=start, end=end)
+        self._url, self._name, self._reconnect = url, urls.mask(url), reconnect
+        self._stopped = threading.Event()
+        self._decoder, self._decoded, first = self._open()
+        recorded = self._decoder.container.duration is not None and urls.scheme(url).startswith("http")
+        described = probe(self._decoder, first, kind="network", name=self._name, live=not recorded)
+        self.probe = replace(described, seekable=False)
+        self._framer = Framer(self._name, self.probe.time_base, self.counts, live=not recorded)
+        self._framer.orientation = orientation(first)
+
+    def _open(self) -> tuple[Decoder, Iterator[av.VideoFrame], av.VideoFrame]:
+        options = _OPTIONS.get(urls.scheme(self._url))
+        if options is None:
+            known = " ".join(f"{name}://" for name in urls.SCHEMES)
+            raise MicroauError(f"{self._name}: not an address that is read; known are {known}")
+        container = open_container(
+            self._url, name=self._name, options=_COMMON | options, timeout=(OPEN_S, STALL_S)
+        )
+        try:
+            decoder = Decoder(container, self._name, self.counts, "SLICE")
+            decoded, first = first_picture(decoder, self._name)
+        except BaseException:
+            container.close()
+            raise
+        return decoder, decoded, first
+
+    def _frames(self) -> Iterator[Frame]:
+        yield from self._connection()
+        while self.probe.live and not self._stopped.is_set() and self._open_again():
+            yield from self._connection()
+
+    def _connection(self) -> Iterator[Frame]:
+        """The frames until the connection ends, however it does."""
+        codec = self._decoder.codec
+        self.ending = ""
+        try:
+            for decoded in self._decoded:
+                frame = self._framer.frame(decoded, codec)
+                if frame is not None:
+                    yield frame
+                if self._stopped.is_set():
+                    return
+            self.ending = "the sender ended the stream"
+        except (av.error.ExitError, TimeoutError):
+            self.ending = f"no data for {STALL_S:g} s"
+        except av.FFmpegError:
+            self.ending = "the connection broke"
+
+    def _open_again(self) -> bool:
+        """True: connected anew; False: the patience is at its end, or nobody wants more."""
+        self._decoder.close()
+        give_up = time.monotonic() + self._reconnect
+        for attempt in itertools.count():
+            pause = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
+            if time.monotonic() + pause > give_up or self._stopped.wait(pause):
+                return False
+            try:
+                self._decoder, self._decoded, _ = self._open()
+            except MicroauError:
+                continue
+            self._framer.restart(self._decoder.stream.time_base or self.probe.time_base)
+            self.counts.reconnects += 1
+            return True
+        return False
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        self.stop()
+        self._decoded = iter(())
+        self._decoder.close()
