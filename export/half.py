@@ -26,8 +26,11 @@ from .onnx_graph import (
 )
 
 KEPT = frozenset(
-    "LayerNormalization Softmax LogSoftmax ReduceL2 ReduceSumSquare ReduceSum ReduceMean ReduceLogSumExp"
-    " LpNormalization Exp Log Pow Sqrt Reciprocal Floor Ceil Round Resize".split()
+    {
+        *("LayerNormalization", "Softmax", "LogSoftmax", "LpNormalization"),
+        *("ReduceL2", "ReduceSumSquare", "ReduceSum", "ReduceMean", "ReduceLogSumExp"),
+        *("Exp", "Log", "Pow", "Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Resize"),
+    }
 )
 """Operators that stay in fp32."""
 LARGEST = 65504.0
