@@ -30,8 +30,8 @@ FARTHEST = 0.06
 """OED; where the head has shifted more a new reference is taken."""
 LARGEST_TURN = 0.07
 """Radians, or relative change of size, likewise."""
-LARGEST_RESIDUAL = 0.25
-"""OED; a region found farther from where the head would have it was lost, not moved."""
+LANDMARK_ERROR = 0.035
+"""OED; a region found farther than this from its landmarks was lost: they err by a few percent at most."""
 LOST_ERROR = 18.0
 """Gray levels; a disc that differs more from its reference shows something else (a closed lid)."""
 LANDMARK_LEAD = 0.025
@@ -79,7 +79,7 @@ class FaceMotion:
         self._reference: Reference | None = None
         self._matrix: Affine = np.zeros((2, 3))
         self._places: Array = np.zeros((0, 3), np.float32)
-        self._points: Array = np.zeros((0, 3), np.float32)
+        self._middles: Array = np.zeros((0, 3), np.float32)
         self._base = np.zeros((len(STIFFNESS), 2), np.float32)
         self._head_base = np.zeros(6, np.float32)
         self._motion = np.zeros(6, np.float32)
@@ -105,11 +105,11 @@ class FaceMotion:
 
     def _take(self, image: Array, face: Face) -> None:
         """Make this frame the reference."""
-        self._points = to_crop(face.points, self._matrix)
-        middles = centres(self._points)
-        self._reference = make_reference(image, middles)
-        _, middle, oed = normalised(self._points)
-        self._places = ((middles - middle) / np.float32(oed)).astype(np.float32)
+        points = to_crop(face.points, self._matrix)
+        self._middles = centres(points)
+        self._reference = make_reference(image, self._middles)
+        _, middle, oed = normalised(points)
+        self._places = ((self._middles - middle) / np.float32(oed)).astype(np.float32)
         seen = self._reference.texture / (self._reference.texture + np.float32(0.5))
         self._prior = (STIFFNESS * seen).astype(np.float32)
         self._motion = np.zeros(6, np.float32)
@@ -118,20 +118,27 @@ class FaceMotion:
     def _follow(self, image: Array, face: Face) -> Array:
         """Track the regions and split their motion into the head's and the face's own."""
         assert self._reference is not None
-        rigid = rigid_shift(self._best_guess(face), self._places)
+        landmarks = self._landmark_shift(face)
+        rigid = rigid_shift(self._best_guess(landmarks), self._places)
         shift, error = track(self._reference, image, (rigid + self._residual) * np.float32(CROP_OED))
         shift /= np.float32(CROP_OED)
+        astray = shift - landmarks
+        lost = (np.hypot(astray[:, 0], astray[:, 1]) > LANDMARK_ERROR) | (error > LOST_ERROR)
+        shift = np.where(lost[:, None], landmarks, shift)
         prior = self._prior * np.exp(-((error / np.float32(LOST_ERROR)) ** 2))
         self._motion = fit_rigid(self._places, shift, prior.astype(np.float32))
-        residual = shift - rigid_shift(self._motion, self._places)
-        lost = (np.hypot(residual[:, 0], residual[:, 1]) > LARGEST_RESIDUAL) | (error > LOST_ERROR)
-        self._residual = np.where(lost[:, None], self._residual, residual).astype(np.float32)
+        self._residual = shift - rigid_shift(self._motion, self._places)
         return error
 
-    def _best_guess(self, face: Face) -> Array:
+    def _landmark_shift(self, face: Face) -> Array:
+        """(K, 2) OED: how far the landmarks say that each region has moved since the reference. Coarse,
+        but never lost: by them the tracker finds its way back after a large movement."""
+        now = centres(to_crop(face.points, self._matrix))
+        return (now[:, :2] - self._middles[:, :2]) / np.float32(CROP_OED)
+
+    def _best_guess(self, landmarks: Array) -> Array:
         """The last head motion, or the landmarks' where the head has leapt since (low frame rates)."""
-        now = to_crop(face.points, self._matrix)
-        leap = np.median(now[:468, :2] - self._points[:468, :2], axis=0) / CROP_OED
+        leap = np.median(landmarks, axis=0)
         if np.hypot(*(leap - self._motion[:2])) < LANDMARK_LEAD:
             return self._motion
         guess = self._motion.copy()

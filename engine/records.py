@@ -69,7 +69,7 @@ class Picture:
         matrix  (2, 3) affine from crop pixels to picture pixels
         size    (width, height) of the crop
         """
-        return _warp(self.luma, matrix, size)
+        return warp(self.luma, matrix, size)
 
     def warp_rgb(self, matrix: NDArray[np.float64], size: tuple[int, int]) -> Rgb:
         """Crop in colour, (height, width, 3) RGB uint8; a gray picture gives three equal channels."""
@@ -78,7 +78,7 @@ class Picture:
             return _gray_to_rgb(luma, self.full_range)
         half = np.asarray(matrix, np.float64) * 0.5  # chroma sample i lies between luma 2i and 2i + 1
         half[:, 2] -= 0.25
-        cb, cr = (_warp(plane, half, size) for plane in self.chroma)
+        cb, cr = (warp(plane, half, size) for plane in self.chroma)
         return yuv_to_rgb(luma, cb, cr, full_range=self.full_range, bt709=self.bt709)
 
     def rgb(self) -> Rgb:
@@ -94,7 +94,8 @@ class Picture:
         return yuv_to_rgb(self.luma, cb, cr, full_range=self.full_range, bt709=self.bt709)
 
 
-def _warp(plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int]) -> Gray:
+def warp(plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int]) -> Gray:
+    """Crop (height, width) of a plane (H, W) uint8; matrix (2, 3) from crop to plane pixels, border repeated."""
     matrix = np.asarray(matrix, np.float64)
     shrink = int(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if shrink >= 2:

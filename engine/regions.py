@@ -70,9 +70,14 @@ GROUP_OF = np.array([GROUPS.index(region.group) for region in REGIONS])
 STIFFNESS = np.array([region.stiffness for region in REGIONS], np.float32)
 
 
+_MEMBERS = np.concatenate([region.points for region in REGIONS])
+_COUNTS = np.array([[len(region.points)] for region in REGIONS], np.float32)
+_STARTS = np.cumsum([0, *(len(region.points) for region in REGIONS[:-1])])
+
+
 def centres(points: NDArray[np.floating]) -> NDArray[np.float32]:
     """Centres of the regions, (K, 3), in the unit of the points (478, 3)."""
-    return np.stack([points[list(r.points)].mean(axis=0) for r in REGIONS]).astype(np.float32)
+    return np.add.reduceat(points[_MEMBERS], _STARTS, axis=0).astype(np.float32) / _COUNTS
 
 
 def members(*groups: str) -> NDArray[np.intp]:

@@ -29,6 +29,7 @@ SMALL_OED = 48.0
 SPEECH_MOTION = 0.9
 """Percent of OED by which mouth or chin move outside the window while someone speaks or chews."""
 EYES, MOUTH = members("eye"), members("mouth", "chin")
+LOWER_FACE = np.isin(GROUP_OF, [GROUPS.index("mouth"), GROUPS.index("chin"), GROUPS.index("cheek")])
 EYE_GROUPS = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
 
 
@@ -123,7 +124,7 @@ def _speech(before: list[Motion], after: list[Motion], direction: Array, amplitu
     outside = max(_spread(before, MOUTH, True), _spread(after, MOUTH, False))
     if outside < SPEECH_MOTION:
         return 0.0
-    return float(np.clip(outside / amplitude, 0, 1))
+    return float(np.clip(outside / amplitude, 0, 1) * (0.3 + 0.7 * _share(direction, LOWER_FACE)))
 
 
 def _head(inside: list[Motion], amplitude: float) -> float:

@@ -1,7 +1,7 @@
-"""From frames to rows and events: the stages in their order, one chain per face.
+r"""From frames to rows and events: the stages in their order, one chain per face.
 
     Frame -> faces -> regional motion -> windows -> flow, units, emotion -> Event
-                  \\-> FrameRow
+                  \-> FrameRow
 
 in    Frame             one at a time, in order
 out   FrameRow, Event   rows at once, an event at most `latency_ms` after its apex
@@ -17,13 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..engine.bundle import Bundle
 from ..engine.faces import FaceTracker
 from ..engine.motion import FaceMotion, Motion
 from ..engine.records import Face, Frame
 from .config import Config
 from .describing import EventWriter, load_describer
 from .events import Event, FrameRow
-from .spotting import STARTUP_S, Spotter
+from .macro import MacroSpotter
+from .spotting import STARTUP_S, Spotter, Window
 
 FORGET_S = 1.0
 """Seconds a face may be out of sight before its chain is closed."""
@@ -37,8 +39,14 @@ class _Chain:
 
     motion: FaceMotion
     spotter: Spotter
+    macro: MacroSpotter
     seen: float
-    signal: float = 0.0
+
+    def windows(self, motion: Motion) -> list[Window]:
+        return self.spotter.push(motion) + self.macro.push(motion)
+
+    def flush(self) -> list[Window]:
+        return self.spotter.flush() + self.macro.flush()
 
 
 class Pipeline:
@@ -47,7 +55,8 @@ class Pipeline:
     def __init__(self, config: Config | None = None) -> None:
         self._config = config or Config()
         self._tracker = FaceTracker(self._config.face)
-        self._writer = EventWriter(load_describer(self._config.model), self._config)
+        self._describer = load_describer(self._config.model)
+        self._writer = EventWriter(self._describer, self._config)
         self._chains: dict[int, _Chain] = {}
         self._seconds: dict[str, float] = defaultdict(float)
         self._frames: list[float] = []
@@ -55,6 +64,17 @@ class Pipeline:
         """Faces of the frame that was pushed last."""
         self.notices: list[str] = []
         """Sentences that the user should read once."""
+        self.macro_count = 0
+        """Movements longer than a micro-expression so far."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """What the model is: its units, thresholds, training."""
+        return self._describer.bundle
+
+    def close(self) -> None:
+        """Free the model."""
+        self._describer.close()
 
     @property
     def latency_ms(self) -> float:
@@ -88,29 +108,35 @@ class Pipeline:
         return list(events)
 
     def _follow(self, frame: Frame, face: Face) -> list[FrameRow | Event]:
-        if face.oed < self._config.face.min_oed:
+        if self._tracker.is_small(face):
             return [_row(frame, face, None, 0.0)]
         chain = self._chains.get(face.face_id)
         if chain is None:
-            chain = self._chains[face.face_id] = _Chain(
-                FaceMotion(), Spotter(self._config.spot), frame.time
-            )
+            chain = self._chains[face.face_id] = self._new_chain(frame.time)
         chain.seen = frame.time
         with self._timed("motion"):
             motion = chain.motion.push(frame, face)
         with self._timed("spotting"):
-            windows = chain.spotter.push(motion)
+            windows = chain.windows(motion)
+        return [_row(frame, face, motion, chain.spotter.signal), *self._events(windows, face.face_id)]
+
+    def _new_chain(self, now: float) -> _Chain:
+        spot = self._config.spot
+        return _Chain(FaceMotion(), Spotter(spot), MacroSpotter(spot), now)
+
+    def _events(self, windows: list[Window], face_id: int) -> list[Event]:
+        """Events of the windows; longer movements are counted, and told only where asked for."""
+        self.macro_count += sum(window.macro for window in windows)
+        told = [w for w in windows if self._config.spot.report_macro or not w.macro]
         with self._timed("events"):
-            events = [self._writer.event(window, face.face_id) for window in windows]
-        return [_row(frame, face, motion, chain.spotter.signal), *events]
+            return [self._writer.event(window, face_id) for window in told]
 
     def _close_lost(self, frame: Frame) -> list[Event]:
         lost = [i for i, chain in self._chains.items() if frame.time - chain.seen > FORGET_S]
         return [event for face_id in lost for event in self._close(face_id)]
 
     def _close(self, face_id: int) -> list[Event]:
-        chain = self._chains.pop(face_id)
-        return [self._writer.event(window, face_id) for window in chain.spotter.flush()]
+        return self._events(self._chains.pop(face_id).flush(), face_id)
 
     def _notice_rate(self, frame: Frame) -> None:
         """Once half a second has been seen, say what cannot be seen at a low rate."""

@@ -38,6 +38,8 @@ class SpotConfig:
     """Also report longer movements, flagged `macro`."""
     min_amplitude: float = 0.35
     """Percent of the outer-eye-corner distance; less is not told from noise in any picture."""
+    max_amplitude: float = 9.0
+    """Percent of the outer-eye-corner distance; more is an expression or speech, however short."""
     noise_factor: float = 5.0
     """Times the face's own noise floor that a movement must reach."""
     min_score: float = 0.5
@@ -235,7 +237,8 @@ class Spotter:
         direction = peak.pulse * took_part[:, None]
         course = self._course(direction)
         span = find_span(self._history.time, course, peak.moment, self._config.max_ms / 1000)
-        if span is None or span.apex <= self._free_from:
+        # A pulse filter also answers, at half height, beside a movement: there nothing rises.
+        if span is None or span.rise < self._config.min_amplitude or span.apex <= self._free_from:
             return None
         return self._describe(peak, direction, span)
 
@@ -249,19 +252,19 @@ class Spotter:
         history = self._history
         onset, apex, offset = (history.at(t) for t in (span.onset, span.apex, span.offset))
         duration = 1000 * (offset.time - onset.time)
-        macro = span.returned < 0.5 or duration > self._config.max_ms
-        if duration < self._config.min_ms or (macro and not self._config.report_macro):
+        long = duration > self._config.max_ms or span.returned < 0.5
+        if long or duration < self._config.min_ms or span.rise > self._config.max_amplitude:
             return None
         moved = (apex.shift - onset.shift) * (np.abs(direction).sum(axis=1) > 0)[:, None]
         amplitude = float(np.hypot(moved[:, 0], moved[:, 1]).max())
         confounds = look_for_confounds(history, direction, onset.time, apex.time, offset.time, amplitude)
-        score = rate(peak.strength, amplitude, span.returned, confounds, self._config)
+        score = ramp(span.returned, 0.4, 0.7) * rate(peak.strength, amplitude, confounds, self._config)
         if score < self._config.min_score:
             return None
         self._free_from = offset.time
         return Window(
             onset, apex, offset, moved, amplitude, peak.strength, confounds.isolation, span.returned,
-            confounds, score, macro,
+            confounds, score, False,
         )  # fmt: skip
 
 
@@ -274,7 +277,7 @@ def strongest(ratios: Array) -> tuple[float, int]:
     for group in range(len(GROUPS)):
         if GROUPS[group] == "still":
             continue
-        part = np.sort(ratios[:, GROUP_OF == group], axis=1)[:, -2:].mean(axis=1)  # (R,)
+        part = np.sort(ratios[:, group == GROUP_OF], axis=1)[:, -2:].mean(axis=1)  # (R,)
         r = int(part.argmax())
         if part[r] > best:
             best, reach = float(part[r]), r
@@ -288,6 +291,8 @@ class Span:
     onset: float
     apex: float
     offset: float
+    rise: float
+    """Percent of OED, from the level before to the apex."""
     returned: float
 
 
@@ -308,9 +313,11 @@ def find_span(time: NDArray[np.float64], course: Array, moment: float, longest: 
     rise = float(course[top] - low)
     if rise <= 0:
         return None
-    return Span(onset, float(time[top]), offset, float(course[top] - high) / rise)
+    return Span(onset, float(time[top]), offset, rise, float(course[top] - high) / rise)
 
 
+CLIMBS = 0.25
+"""Share of the whole height by which the course must climb again to end a valley."""
 LEAVES = 0.12
 """Share of the rise below which the course counts as at rest."""
 
@@ -321,12 +328,13 @@ def _foot(
     """Walk away from the apex to the rest beyond it: (time there, level there)."""
     values = course[way]
     peak = float(values[0])
-    # Rest is the first valley: the lowest point before the course climbs again by a quarter.
+    # Rest is the first valley: the lowest point before the course climbs again.
+    climb = CLIMBS * (peak - float(values.min()))
     lowest = 0
     for i, value in enumerate(values):
         if value < values[lowest]:
             lowest = i
-        elif value > values[lowest] + 0.25 * (peak - values[lowest]) and i > 2:
+        elif value > values[lowest] + climb:
             break
     level = float(values[lowest])
     line = level + LEAVES * (peak - level)
@@ -335,19 +343,21 @@ def _foot(
     return float(time[way[i]]), level
 
 
-def rate(
-    contrast: float, amplitude: float, returned: float, confounds: Confounds, config: SpotConfig
-) -> float:
-    """How sure it is that this is a facial movement of micro-expression length, 0..1."""
-    logit = (
-        1.5 * np.log(contrast / config.noise_factor)
-        + 1.2 * np.log(amplitude / config.min_amplitude)
-        + 3.0 * (min(returned, 1.2) - 0.6)
-        + 5.0 * (confounds.isolation - 0.6)
-        - 4.0 * confounds.blink
-        - 3.0 * confounds.head
+def rate(contrast: float, amplitude: float, confounds: Confounds, config: SpotConfig) -> float:
+    """How sure it is that this is a facial movement of its own, 0..1."""
+    stands_out = 1.5 * np.log(contrast / config.noise_factor) + 1.2 * np.log(
+        amplitude / config.min_amplitude
     )
-    return float(1 / (1 + np.exp(-logit)))
+    likely = 1 / (1 + np.exp(-stands_out))
+    alone = ramp(confounds.isolation, 0.3, 0.8)
+    explained = (1 - confounds.blink) * (1 - 0.7 * confounds.head) * (1 - 0.5 * confounds.gaze)
+    explained *= 1 - 0.8 * confounds.speech
+    return float(likely * alone * explained)
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, a line between."""
+    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 __all__ = ["REGIONS", "SpotConfig", "Spotter", "Window"]

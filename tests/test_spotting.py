@@ -1,0 +1,120 @@
+"""What the spotter must see, what it must pass over, and that it does not look ahead."""
+
+import numpy as np
+import pytest
+from motions import BROWS, SMILE, motions, pulse
+
+from microau.engine.errors import MicroauError
+from microau.stream.macro import MacroSpotter
+from microau.stream.spotting import SpotConfig, Spotter
+
+
+def windows(records, spotter=None):
+    spotter = spotter or Spotter()
+    found = [window for record in records for window in spotter.push(record)]
+    return found + spotter.flush()
+
+
+def clock(seconds=5.0, fps=200):
+    return np.arange(0, seconds, 1 / fps)
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60, 120, 200, 500, 1000])
+@pytest.mark.parametrize("directions", [SMILE, BROWS])
+def test_a_movement_that_comes_and_goes_is_one_window(fps, directions):
+    time = clock(fps=fps)
+    (found,) = windows(motions(time, [(directions, 2.0 * pulse(time, 2.5, 2.64, 2.9))]))
+    frame = 1 / fps
+    assert found.apex.time == pytest.approx(2.64, abs=0.02 + frame)
+    assert found.onset.time == pytest.approx(2.5, abs=0.04 + frame)
+    assert found.offset.time == pytest.approx(2.9, abs=0.06 + frame)
+    assert found.amplitude == pytest.approx(2.0, rel=0.25)
+
+
+@pytest.mark.parametrize("amplitude", [0.8, 1.5, 4.0])
+def test_amplitudes_of_micro_expressions(amplitude):
+    time = clock()
+    assert len(windows(motions(time, [(BROWS, amplitude * pulse(time, 2.5, 2.65, 2.95))]))) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_still_face_gives_nothing(seed):
+    assert windows(motions(clock(20), [], seed=seed)) == []
+
+
+def test_the_noise_of_this_camera_is_learned():
+    time = clock(20)
+    assert windows(motions(time, [], noise=0.4)) == []
+
+
+def test_a_lasting_smile_is_one_macro_movement_and_no_event():
+    time = clock(6)
+    course = 4.0 * np.clip((time - 2.0) / 0.2, 0, 1) * np.clip((5.0 - time) / 0.5, 0, 1)
+    records = motions(time, [(SMILE, course)])
+    assert windows(records) == []
+    (smile,) = windows(records, MacroSpotter(SpotConfig()))
+    assert smile.macro
+    assert smile.onset.time == pytest.approx(2.0, abs=0.06)
+    assert smile.offset.time == pytest.approx(4.75, abs=0.1)  # half way down
+
+
+def test_a_short_movement_is_not_macro():
+    time = clock()
+    records = motions(time, [(SMILE, 4.0 * pulse(time, 2.5, 2.64, 2.9))])
+    assert windows(records, MacroSpotter(SpotConfig())) == []
+
+
+def test_slow_drift_gives_nothing():
+    time = clock(10)
+    assert windows(motions(time, [(BROWS, 3 * np.sin(2 * np.pi * 0.3 * time))])) == []
+
+
+def test_speech_gives_nothing():
+    time = clock(8)
+    talk = np.abs(np.sin(2 * np.pi * 1.9 * time)) * ((time > 2) & (time < 6)) * (1 + 0.4 * np.sin(5.1 * time))
+    jaw = {"middle of the lower lip": (0.0, 3.0), "chin": (0.0, 2.5), "left lower lip": (0, 2.5), "right lower lip": (0, 2.5)}
+    assert windows(motions(time, [(jaw, talk)])) == []
+
+
+def test_a_blink_alone_gives_nothing():
+    time = clock()
+    course = pulse(time, 2.5, 2.6, 2.8)
+    lids = {f"{side} {lid} lid": (0.0, 6.0 if lid == "upper" else -1.5) for side in ("right", "left") for lid in ("upper", "lower")}
+    lids |= {f"{side} cheek below the eye": (0.0, -0.6) for side in ("right", "left")}
+    eyes = np.stack([0.3 - 0.25 * course] * 2, axis=1)
+    assert windows(motions(time, [(lids, course)], eyes=eyes)) == []
+
+
+def test_the_future_does_not_change_the_past():
+    time = clock(6)
+    first = 2.0 * pulse(time, 1.5, 1.62, 1.9)
+    spotter, other = Spotter(), Spotter()
+    quiet = motions(time, [(SMILE, first)])
+    later = motions(time, [(SMILE, first), (BROWS, 5.0 * pulse(time, 3.2, 3.3, 3.5))])
+    end = 1.9 + spotter.lookahead + 0.05
+    told = [[(w.onset.index, w.apex.index, w.offset.index, w.score) for r in records if r.time < 3.2
+             for w in s.push(r)] for s, records in ((spotter, quiet), (other, later))]  # fmt: skip
+    assert end < 3.2
+    assert told[0] == told[1]
+    assert len(told[0]) == 1
+
+
+def test_nothing_is_told_later_than_declared():
+    time = clock(6)
+    spotter = Spotter()
+    for record in motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]):
+        for window in spotter.push(record):
+            assert record.time - window.apex.time <= spotter.lookahead + 0.2
+
+
+def test_a_hole_inside_the_window_is_named():
+    time = clock()
+    keep = (time < 2.55) | (time > 2.57)
+    missing = np.where(np.diff(time[keep], prepend=0) > 0.006, 4, 0)
+    (found,) = windows(motions(time[keep], [(SMILE, 2.0 * pulse(time[keep], 2.5, 2.64, 2.9))], missing=missing))
+    assert "gap" in found.confounds.flags()
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(MicroauError, match="min_ms"):
+        SpotConfig(min_ms=500, max_ms=40)
