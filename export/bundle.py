@@ -97,6 +97,8 @@ def to_onnx(deployed: Deployed, example: Arrays) -> onnx.ModelProto:
         dynamo=True,
         verbose=False,
     )
+    if program is None:
+        raise RuntimeError("torch's exporter gave no program")
     model: onnx.ModelProto = program.model_proto
     _forget_sources(model)
     return model
@@ -143,6 +145,7 @@ def parity(path: Path, deployed: Deployed, inputs: Arrays) -> dict[str, tuple[fl
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="folder written by microau-train")
     parser.add_argument("--out", type=Path, required=True, help="bundle to write, .onnx")

@@ -68,6 +68,7 @@ def fit_unit(logits: Array, labels: NDArray[np.integer], still: Bool) -> tuple[f
 
 
 def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
 
 

@@ -1,0 +1,102 @@
+"""Vary a flow sample as persons, cameras and our own measurement vary, and nothing more.
+
+Works on motion in percent of the eye distance, before it becomes the model's image, so that the
+image is made by the same code as in the stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.registration import CROP
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How much; each sample draws its own."""
+
+    mirror: float = 0.5
+    """Share of samples seen in a mirror."""
+    gain: float = 0.35
+    """Natural logarithm: amplitudes times e^-gain .. e^gain."""
+    noise: float = 0.12
+    """Percent OED, largest standard deviation of smooth noise (errors of the flow)."""
+    residue: float = 0.25
+    """Percent OED at the edge of the face, standard deviation of head motion that was not taken out."""
+    zoom: float = 0.04
+    """Registration by trembling landmarks: scale 1 - zoom .. 1 + zoom."""
+    turn: float = 2.5
+    """The same: degrees, standard deviation."""
+    shift: float = 2.0
+    """The same: crop pixels, standard deviation."""
+    jitter: float = 0.8
+    """Crop pixels, standard deviation of each landmark."""
+
+
+def vary(
+    flow: Array,
+    points: Array,
+    amplitude: Array,
+    mirror_of: NDArray[np.intp],
+    rng: np.random.Generator,
+    how: Variation,
+) -> tuple[Array, Array, Array]:
+    """One varied sample, each argument's own shape.
+
+    flow       (S, S, 2) percent OED
+    points     (K, 2) crop pixels
+    amplitude  (N, 2) percent OED of left, right
+    mirror_of  (K,) position of the opposite landmark
+    """
+    if rng.random() < how.mirror:
+        flow, points, amplitude = mirrored(flow, points, amplitude, mirror_of)
+    gain = np.float32(np.exp(rng.uniform(-how.gain, how.gain)))
+    flow = flow * gain + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
+    flow, points = _registered_otherwise(flow, points, rng, how)
+    points = points + rng.normal(0, how.jitter, points.shape).astype(np.float32)
+    return flow, points, amplitude * gain
+
+
+def mirrored(
+    flow: Array, points: Array, amplitude: Array, mirror_of: NDArray[np.intp]
+) -> tuple[Array, Array, Array]:
+    """The sample as in a mirror: left is right."""
+    swapped = points[mirror_of] * np.array([-1, 1], np.float32) + np.array([CROP - 1, 0], np.float32)
+    return flow[:, ::-1] * np.array([-1, 1], np.float32), swapped, amplitude[:, ::-1]
+
+
+def _noise(size: int, rng: np.random.Generator, how: Variation) -> Array:
+    """Smooth noise of one of several grains."""
+    grain = int(rng.integers(4, 29))
+    coarse = rng.normal(0, rng.uniform(0, how.noise), (grain, grain, 2)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _residue(size: int, rng: np.random.Generator, how: Variation) -> Array:
+    """Shift, growth and turn of the whole face, small."""
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    shift_x, shift_y, growth, turn = rng.normal(0, how.residue / 2, 4).astype(np.float32)
+    return np.stack([shift_x + growth * x - turn * y, shift_y + growth * y + turn * x], axis=-1)
+
+
+def _registered_otherwise(
+    flow: Array, points: Array, rng: np.random.Generator, how: Variation
+) -> tuple[Array, Array]:
+    """The same movement in a crop that was cut a little differently: vectors turn and grow with it."""
+    size, scale = flow.shape[0], 1 + rng.uniform(-how.zoom, how.zoom)
+    middle = ((CROP - 1) / 2, (CROP - 1) / 2)
+    matrix = np.asarray(cv2.getRotationMatrix2D(middle, rng.normal(0, how.turn), scale), np.float64)
+    matrix[:, 2] += rng.normal(0, how.shift, 2)
+    moved = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    small = matrix.copy()  # the same in pixels of the small picture, whose pixel is CROP / size wide
+    step = CROP / size
+    offset = np.full(2, (step - 1) / 2)
+    small[:, 2] = (matrix[:, :2] @ offset + matrix[:, 2] - offset) / step
+    warped = cv2.warpAffine(flow, small, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped @ matrix[:, :2].T, np.float32), moved
