@@ -14,17 +14,17 @@ from .events import Event, FrameRow
 class Sink:
     """One place that results go to. Errors that a user can mend are MicroauError."""
 
-    done = False
-    """True: the person at the other end has gone (window closed, reader of a pipe left)."""
-
-    def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
-        """A frame that has just been analysed, in order, with the faces found in it."""
+    ending = ""
+    """Why the run may end, in words: its reader has left, its window was closed. '' while it goes on."""
 
     def row(self, row: FrameRow) -> None:
         """What was measured on one face in one frame, in order of frames."""
 
     def event(self, event: Event) -> None:
         """An event, when it is decided: later than its frames by the look-ahead, and final."""
+
+    def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
+        """A frame in order, with its faces; its rows, and the events decided by it, came before."""
 
     def close(self) -> None:
         """Nothing more comes: finish. Also after an error, also after Ctrl-C."""

@@ -6,33 +6,41 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from pathlib import Path
 
 from ...engine.aus import UNITS
 from ..events import Event, Movement, Unit
+from ..files import writing
 from ..sink import Sink
 from ..table import event_record
 from ..wording import clock
 
 
 class Terminal(Sink):
-    """Writes to stdout as events are decided; `done` once nobody reads it any more."""
+    """Writes to stdout as events are decided.
 
-    def __init__(self, aus: Sequence[str], *, explain: bool = False, out: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
-        self._aus, self._explain = tuple(aus), explain
-        self._readable = self._out.isatty()
+    alone   True: results go nowhere else, so the run may end when stdout's reader leaves (`| head`)
+    """
+
+    def __init__(self, aus: Sequence[str], *, explain: bool = False, alone: bool = False) -> None:
+        self._aus, self._explain, self._alone = tuple(aus), explain, alone
+        self._readable = sys.stdout.isatty()
+        self._gone = False
 
     def event(self, event: Event) -> None:
-        if self.done:
+        if self._gone:
             return
-        try:
-            self._out.write(self._text(event) + "\n")
-            self._out.flush()
-        except BrokenPipeError:
-            self.done = True
-            # Python flushes stdout once more at exit, and would complain about the pipe then.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
+        with writing(Path("stdout")):
+            try:
+                print(self._text(event), flush=True)
+            except BrokenPipeError:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._gone = True
+        self.ending = "the reader of stdout left" if self._alone else ""
+        # Python flushes stdout once more at exit, and would complain about the pipe then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _text(self, event: Event) -> str:
         if not self._readable:

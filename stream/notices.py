@@ -1,0 +1,76 @@
+"""The sentences that a run says about itself, beside its events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .session import Session
+from .source import Probe
+from .wording import clock, count
+
+
+def opening_notices(session: Session) -> list[str]:
+    """What is being analysed, and how late and from when on events come."""
+    lookahead, startup = session.pipeline.latency_ms / 1000, session.pipeline.startup_ms / 1000
+    return [
+        f"{describe_input(session.source.probe)}; an event is decided at most {lookahead:.2f} s after its"
+        f" apex, the first {startup:.1f} s of a face set its noise floor",
+        *_asked_and_set(session),
+    ]
+
+
+def describe_input(probe: Probe) -> str:
+    """Name, size, rate and length in one phrase."""
+    facts = [f"{probe.width}x{probe.height}"]
+    rate = probe.actual_fps or (float(probe.fps) if probe.fps else None)
+    if rate is not None:
+        facts.append(f"{rate:.4g} frames/s")
+    if probe.duration is not None and not probe.live:
+        facts.append(clock(probe.duration, 1))
+    if probe.codec:
+        facts.append(probe.codec)
+    return f"{probe.name}: {', '.join(facts)}"
+
+
+def _asked_and_set(session: Session) -> list[str]:
+    """A camera does not always do what it is asked to."""
+    asked, probe = session.config.capture, session.source.probe
+    if probe.kind != "camera":
+        return []
+    rate = probe.actual_fps
+    differs = (
+        (asked.width is not None and asked.width != probe.width)
+        or (asked.height is not None and asked.height != probe.height)
+        or (asked.fps is not None and rate is not None and abs(rate - asked.fps) > 0.01 * asked.fps)
+    )
+    if not differs:
+        return []
+    wish = f"{asked.width or '-'}x{asked.height or '-'} at {asked.fps or '-'} frames/s"
+    return [f"{probe.name} was asked for {wish}; its driver set {describe_input(probe).partition(': ')[2]}"]
+
+
+def closing_notices(session: Session) -> list[str]:
+    """What went less well than it might, once all is known."""
+    tally, counts = session.tally, session.source.counts
+    sentences = []
+    if not tally.with_face:
+        sentences.append(f"no face could be measured in {count(tally.frames, 'frame')}")
+    if counts.damaged or counts.decoder_errors:
+        broken = counts.damaged + counts.decoder_errors
+        sentences.append(f"{count(broken, 'picture')} could not be decoded and left out")
+    dropped = sum(number for cause, number in session.dropped.items() if cause != "stopped")
+    if dropped:
+        sentences.append(f"{count(dropped, 'frame')} lost because the analysis was not fast enough")
+    return sentences
+
+
+def summary(session: Session, out: Path | None) -> str:
+    """The last line: what was found, in what, how fast, and where it is."""
+    tally, macro = session.tally, session.pipeline.macro_count
+    asked = session.config.spot.report_macro
+    found = count(tally.events - (macro if asked else 0), "candidate event")
+    if macro:
+        found += f" and {count(macro, 'longer movement')}{'' if asked else ' (--macro lists them)'}"
+    where = f"; results in {out}" if out is not None else ""
+    speed = f"{count(tally.frames, 'frame')}, {tally.fps:.0f} frames/s"
+    return f"{found} in {clock(tally.last_time - session.config.capture.start, 1)} ({speed}){where}"

@@ -1,0 +1,175 @@
+"""One run without its outputs: frames come from the source, rows and events from the pipeline.
+
+in    an input and a Config
+out   Step   one for each frame, and a last one for what was still held back
+
+The commands, `microau.Stream` and `microau.analyze_video` all run this.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from ..engine.errors import MicroauError
+from ..engine.records import Face, Frame
+from .capture import Capture
+from .config import Config
+from .events import Event, FrameRow
+from .histogram import Histogram
+from .pipeline import Pipeline
+from .source import open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one frame gave."""
+
+    frame: Frame | None
+    """None: the input is over, the items are what was still held back."""
+    faces: tuple[Face, ...]
+    items: list[FrameRow | Event]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted on the way."""
+
+    frames: int = 0
+    """Frames analysed."""
+    with_face: int = 0
+    """Of them, frames in which a face could be measured."""
+    missing: int = 0
+    """Frames known to be lost among them."""
+    duplicates: int = 0
+    events: int = 0
+    """Also those longer than a micro-expression, where they were asked for."""
+    last_time: float = 0.0
+    """Presentation time of the newest frame in seconds."""
+    seconds: float = 0.0
+    """Wall clock from the first frame to the newest."""
+    latency: Histogram = field(default_factory=Histogram)
+    """Milliseconds from a frame's arrival to its rows; live input only."""
+
+    @property
+    def fps(self) -> float:
+        """Frames analysed per second of wall clock."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+class Session:
+    """Opens the input, then the models; iterate its `steps` inside a with-block.
+
+    Raises MicroauError where the input cannot be opened or a model not be loaded.
+    """
+
+    def __init__(self, config: Config, input: str | None = None, *, camera: int | None = None) -> None:
+        capture = config.capture
+        self.config = config
+        self.tally = Tally()
+        self.ending = ""
+        """Why the frames ended, in words; '' while they last."""
+        self.source = open_source(
+            input,
+            camera=camera,
+            fps=capture.fps,
+            width=capture.width,
+            height=capture.height,
+            start=capture.start or None,
+            end=capture.end,
+        )
+        try:
+            self.pipeline = Pipeline(config)
+        except BaseException:  # also Ctrl-C while a model loads: a camera must not stay taken
+            self.source.close()
+            raise
+        self._capture: Capture | None = None
+        self._told = 0
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Frames that we had to let go since nobody took them, by cause."""
+        return dict(self._capture.dropped) if self._capture else {}
+
+    @property
+    def live(self) -> bool:
+        """True: the input does not wait for us."""
+        return self.source.probe.live
+
+    @property
+    def aus(self) -> tuple[str, ...]:
+        """Units of the model in the order of the tables, e.g. ('AU01', 'AU02')."""
+        return tuple(sorted(unit.code for unit in self.pipeline.bundle.units))
+
+    def stop(self, reason: str) -> None:
+        """End after the frame at hand, for a reason in words; what is held back is still given.
+
+        May be called from a signal handler.
+        """
+        self.ending = self.ending or reason
+        if self._capture is not None:
+            self._capture.stop()
+
+    def steps(self) -> Iterator[Step]:
+        """Analyse frame by frame until the input ends or `stop` is called."""
+        with Capture(self.source) as capture:
+            self._capture = capture
+            began = time.monotonic()
+            for frame in capture:
+                if self.ending:
+                    break
+                yield self._step(frame)
+                self.tally.seconds = time.monotonic() - began
+        if not self.tally.frames and not self.ending:
+            raise MicroauError(f"{self.source.probe.name}: no frame could be read")
+        self.ending = self.ending or self.source.ending
+        if self.tally.frames:
+            yield self._last_step()
+
+    def new_notices(self) -> list[str]:
+        """Sentences for the user that have not been asked for yet."""
+        notices = self.pipeline.notices[self._told :]
+        self._told += len(notices)
+        return notices
+
+    def close(self) -> None:
+        """Free the input and the models; twice is harmless."""
+        self.source.close()
+        self.pipeline.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _step(self, frame: Frame) -> Step:
+        items = self.pipeline.push(frame)
+        if self.live:
+            self.tally.latency.add(1000 * (time.monotonic() - frame.received))
+        self._count_frame(frame, items)
+        return Step(frame, tuple(self.pipeline.faces), items)
+
+    def _last_step(self) -> Step:
+        items = self.pipeline.flush()
+        self._count_events(items)
+        return Step(None, (), items)
+
+    def _count_frame(self, frame: Frame, items: list[FrameRow | Event]) -> None:
+        tally = self.tally
+        tally.frames += 1
+        tally.missing += frame.missing
+        tally.duplicates += frame.duplicate
+        tally.with_face += any(isinstance(item, FrameRow) and item.success for item in items)
+        tally.last_time = frame.time
+        self._count_events(items)
+
+    def _count_events(self, items: list[FrameRow | Event]) -> None:
+        for item in items:
+            if isinstance(item, Event):
+                self.tally.events += 1

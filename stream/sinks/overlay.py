@@ -1,0 +1,148 @@
+"""The annotated copy: an .mp4 with the input's own frames and times.
+
+An event is known only after it is over, so frames are held back until every event that may begin in
+them is decided; their number is bounded in bytes, and very large pictures at high rates are written
+earlier: their events are then drawn from later on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from ...engine.errors import MicroauError
+from ...engine.records import Face, Frame, Picture, Rgb
+from ..annotation import annotate
+from ..events import Event, FrameRow
+from ..files import replacing, writing
+from ..sink import Sink
+from ..trace import PAST_S, Trace
+
+HELD_BYTES = 512 * 2**20
+"""Bytes of pictures that are held back at most."""
+MARK = "annotated by microau"
+"""Comment in the file, by which an overlay of ours is known and may be overwritten."""
+
+
+def encoder() -> tuple[str, dict[str, str]]:
+    """H.264 where FFmpeg was built with it, else MPEG-4, with options that keep writing readable."""
+    if "libx264" in av.codecs_available:
+        return "libx264", {"preset": "veryfast", "crf": "19"}
+    return "mpeg4", {"qmin": "2", "qmax": "4"}
+
+
+def check_overlay(path: Path) -> None:
+    """Refuse a place that cannot be written, and a video that is not an overlay of ours."""
+    if not path.absolute().parent.is_dir():
+        raise MicroauError(f"{path}: its folder does not exist. Make it, or choose another")
+    if path.exists() and not _is_ours(path):
+        raise MicroauError(f"{path}: exists and is not an overlay of microau. Give another name")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with av.open(str(path), options={"protocol_whitelist": "file"}, format="mp4") as container:
+            return bool(container.metadata.get("comment") == MARK)
+    except (av.FFmpegError, OSError):
+        return False
+
+
+class Overlay(Sink):
+    """Writes the frames, each `delay_s` after it came, with the events known by then.
+
+    path      the .mp4; it appears when it is complete
+    delay_s   seconds after which every event that touches a frame is decided
+    aspect    width of a pixel over its height
+    """
+
+    def __init__(self, path: Path, delay_s: float, aspect: Fraction = Fraction(1)) -> None:
+        self._path, self._delay_s, self._aspect = path, delay_s, aspect
+        self._held: deque[tuple[Frame, tuple[Face, ...]]] = deque()
+        self._bytes = 0
+        self._events: list[Event] = []
+        self._trace = Trace(delay_s)
+        self._video: _Video | None = None
+        self._cleanup = contextlib.ExitStack()
+
+    def row(self, row: FrameRow) -> None:
+        self._trace.add(row)
+
+    def event(self, event: Event) -> None:
+        self._events.append(event)
+
+    def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
+        self._held.append((frame, tuple(faces)))
+        self._bytes += _size(frame.picture)
+        while self._held and self._is_due(frame.time):
+            self._write_oldest()
+
+    def close(self) -> None:
+        """Write what is held back, and put the file in place."""
+        with self._cleanup:
+            while self._held:
+                self._write_oldest()
+            if self._video is not None:
+                self._video.finish()
+
+    def _is_due(self, newest: float) -> bool:
+        return self._held[0][0].time + self._delay_s <= newest or self._bytes > HELD_BYTES
+
+    def _write_oldest(self) -> None:
+        frame, faces = self._held.popleft()
+        self._bytes -= _size(frame.picture)
+        self._events = [event for event in self._events if event.offset_s > frame.time - PAST_S]
+        picture = annotate(frame, faces, self._events, self._trace)
+        if self._video is None:
+            part = self._cleanup.enter_context(_in_place(self._path))
+            self._video = self._cleanup.enter_context(_Video(part, frame, picture, self._aspect))
+        self._video.write(frame, picture)
+
+
+@contextlib.contextmanager
+def _in_place(path: Path) -> Iterator[Path]:
+    with writing(path), replacing(path) as part:
+        yield part
+
+
+class _Video:
+    """One video file being encoded."""
+
+    def __init__(self, path: Path, first: Frame, picture: Rgb, aspect: Fraction) -> None:
+        self._first, self._last = first.time, -1
+        self._container = av.open(str(path), "w", format="mp4")
+        self._container.metadata["comment"] = MARK
+        name, options = encoder()
+        self._stream = self._container.add_stream(name, options=options)
+        self._stream.width, self._stream.height = picture.shape[1], picture.shape[0]
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = first.time_base
+        self._stream.codec_context.sample_aspect_ratio = aspect
+
+    def __enter__(self) -> _Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def write(self, frame: Frame, picture: Rgb) -> None:
+        """Encode one picture at its own time since the first one."""
+        place = round((frame.time - self._first) / frame.time_base)
+        if place <= self._last:  # two frames of one moment: a video has room for one
+            return
+        self._last = place
+        image = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        image.pts, image.time_base = place, frame.time_base
+        self._container.mux(self._stream.encode(image))
+
+    def finish(self) -> None:
+        """Encode what the encoder holds back."""
+        self._container.mux(self._stream.encode(None))
+
+
+def _size(picture: Picture) -> int:
+    return picture.luma.nbytes + sum(plane.nbytes for plane in picture.chroma or ())

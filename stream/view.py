@@ -1,0 +1,107 @@
+"""A window that shows the run as it goes: face, motion, and the last events beside them; q closes it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ..engine.errors import MicroauError
+from ..engine.records import Face, Frame, Rgb
+from .annotation import annotate, label, text_size
+from .drawing import AMBER, BLUE, DARK, GRAY, WHITE, fit_text, put_text
+from .events import Event, FrameRow
+from .sink import Sink
+from .trace import PAST_S, Trace
+from .wording import clock
+
+REFRESH_S = 1 / 30
+"""Seconds between two pictures: more than a screen shows would only take time from the analysis."""
+LAST_EVENTS = 12
+LARGEST = (1280, 960)
+"""Width and height of the picture in the window at most; a larger one is shown smaller."""
+_TRY = "import cv2; cv2.namedWindow('microau'); cv2.waitKey(1)"
+
+
+def check_display() -> None:
+    """Refuse where no window can be opened.
+
+    Tried in a process of its own: without a display, OpenCV's window system ends the process.
+    """
+    tried = subprocess.run([sys.executable, "-c", _TRY], capture_output=True, timeout=60, check=False)
+    if tried.returncode:
+        raise MicroauError("--view: no window can be opened here. Use --overlay FILE.mp4, or a screen")
+
+
+class View(Sink):
+    """The window; `ending` is set once it was closed.
+
+    name  of the input, for the title
+    """
+
+    def __init__(self, name: str) -> None:
+        self._title = f"microau - {name}"
+        self._trace = Trace()
+        self._events: deque[Event] = deque(maxlen=LAST_EVENTS)
+        self._next = 0.0
+        self._open = False
+
+    def row(self, row: FrameRow) -> None:
+        self._trace.add(row)
+
+    def event(self, event: Event) -> None:
+        self._events.append(event)
+
+    def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
+        now = time.monotonic()
+        if now < self._next or self.ending:
+            return
+        self._next = now + REFRESH_S
+        self._show(self.picture(frame, faces))
+
+    def picture(self, frame: Frame, faces: Sequence[Face]) -> Rgb:
+        """What the window shows: the annotated frame, and the last events to its right."""
+        recent = [event for event in self._events if event.offset_s > frame.time - PAST_S]
+        left = annotate(frame, faces, recent, self._trace)
+        scale = min(1.0, LARGEST[0] / left.shape[1], LARGEST[1] / left.shape[0])
+        if scale < 1:
+            left = np.asarray(
+                cv2.resize(left, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+            )
+        return np.concatenate([left, self._list(left.shape[0], left.shape[1])], axis=1)
+
+    def _list(self, rows: int, columns: int) -> Rgb:
+        """The last events, newest on top, in a column as high as the picture."""
+        size = text_size(rows, columns)
+        panel = np.full((rows, round(21 * size), 3), DARK, np.uint8)
+        put_text(panel, "last events (q closes)", (0.6 * size, 1.5 * size), 0.85 * size, GRAY)
+        y = 3.2 * size
+        for event in reversed(self._events):
+            lines = [f"{clock(event.onset_s, 2)}  {label(event)[0]}", *label(event)[1:]]
+            for i, line in enumerate(lines):
+                colour = (BLUE if event.macro else AMBER) if i == 0 else WHITE
+                text = fit_text(line, 0.9 * size, panel.shape[1] - size)
+                put_text(panel, text, (0.6 * size, y), 0.9 * size, colour)
+                y += 1.2 * size
+            y += 0.6 * size
+        return panel
+
+    def _show(self, picture: Rgb) -> None:
+        if not self._open:
+            cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE)
+            self._open = True
+        cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        key = cv2.waitKey(1) & 0xFF
+        closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        if key in (ord("q"), 27) or closed:
+            self.ending = "window closed"
+
+    def close(self) -> None:
+        if self._open:
+            cv2.destroyWindow(self._title)
+            self._open = False
