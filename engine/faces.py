@@ -3,9 +3,8 @@
 in    Frame        one at a time, in order
 out   list[Face]   the faces of that frame; empty where none was found
 
-A face is followed by its own points: they say where to look in the next frame. The detector looks at
-the whole picture only when no face is followed, when one was just lost, or every `detect_every_s`
-while there is room for more. Nothing looks ahead.
+A face is followed by its own points: they say where to look in the next frame. The detector looks
+when no face is followed, when one was just lost, and every `detect_every_s`. Nothing looks ahead.
 
 A face smaller than `min_oed_px` is returned too, so that the caller can say why nothing was measured:
 compare `face.oed`, or ask `FaceTracker.is_small`.
@@ -13,8 +12,8 @@ compare `face.oed`, or ask `FaceTracker.is_small`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +21,29 @@ from numpy.typing import NDArray
 from .errors import MicroauError
 from .face_models import FaceModels, Region
 from .face_models.onnx import OnnxFaceModels
-from .landmarks import N_MESH, N_POINTS
-from .pose import head_pose
+from .face_search import squares
+from .face_track import Track, mesh_region
 from .records import Face, Frame, Picture
 
-MESH_MARGIN = 1.5
-"""Side of the region over that of the box of the points: MediaPipe's."""
+START_CONFIDENCE = 0.9
+"""A new face must score this twice; patterns on clothes were seen to score it once, faces score 1.00."""
 SAME = 0.33
 """Two regions are one face where their centres are nearer than this share of their mean side: half a
 face, since a region is one and a half faces wide."""
 NEAR = 0.8
-"""Faces nearer than this share of the mean side disturb each other: no velocity is learnt there."""
-VELOCITY_S = 0.15
-"""Seconds over which a velocity is learnt; tuned on crossings at 25 to 200 fps."""
+"""Faces nearer than this disturb each other: no velocity is learnt there."""
 RETURN = 0.7
 """A face that comes back has its number again within this share of its side from where it was
 expected, and ..."""
 RETURN_SCALE = 1.6
 """... at no more than this ratio of sizes."""
+TAKE_OVER = 1.5
+"""Where `max_faces` are followed, a face this much larger takes the smallest one's place."""
+LOOKS = 2
+"""Squares of the picture that the detector looks at besides the whole, each time; the next ones the
+next time. On the first frame it looks at all."""
+LOST_MARGIN = 2.0
+"""Side of the square that is searched for a lost face, over the side of its region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,12 @@ class FaceConfig:
     """How faces are found and followed."""
 
     max_faces: int = 4
-    """The largest ones are kept."""
+    """How many faces are followed at once, the largest first."""
     min_confidence: float = 0.5
-    """0..1; below it a face is lost (MediaPipe's value)."""
-    min_oed_px: float = 36.0
-    """Outer-eye-corner distance in pixels under which nothing can be measured: 1 % of it, a small
-    micro-expression, is then a third of a pixel."""
+    """Face score, 0 to 1, below which a face is lost (MediaPipe's value)."""
+    min_oed_px: float = 45.0
+    """Outer-eye-corner distance in pixels under which nothing is measured: 1 % of it, a small
+    micro-expression, is then less than half a pixel."""
     detect_every_s: float = 0.5
     """Seconds between looks for further faces."""
     landmark_rate: float = 100.0
@@ -74,66 +78,24 @@ class FaceConfig:
                 raise MicroauError(f"{name} is {getattr(self, name)}: give 0 or more")
 
 
-@dataclass(slots=True, eq=False)
-class _Iris:
-    """One iris relative to its eye, as complex numbers: 0 and 1 are the eye's corners."""
-
-    left: bool
-    shape: NDArray[np.complex128]
-    time: float = -np.inf
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    """One face that is followed, or was lost a moment ago."""
-
-    face_id: int
-    points: NDArray[np.float32]
-    """(478, 3)"""
-    score: float
-    time: float
-    """Seconds, when the points were measured."""
-    region: Region
-    velocity: complex = 0j
-    """Pixels per second, x + i y."""
-    clear: tuple[float, complex] = (0.0, 0j)
-    """When and where it was last seen with no other face near."""
-    irises: tuple[_Iris, _Iris] = field(default_factory=lambda: (_resting_iris(False), _resting_iris(True)))
-
-    def expected(self, time: float) -> complex:
-        """Centre where its motion would have brought it."""
-        return self.clear[1] + self.velocity * (time - self.clear[0])
-
-
 class FaceTracker:
-    """Stage: frames in, the faces of each out. `push` may be called from one thread at a time."""
+    """Stage: frames in, the faces of each out. One tracker serves one stream and one thread."""
 
     def __init__(self, config: FaceConfig | None = None, models: FaceModels | None = None) -> None:
         self.config = config or FaceConfig()
         self.models = models or OnnxFaceModels()
-        self._live: list[_Track] = []
-        self._lost: list[_Track] = []
+        self._live: list[Track] = []
+        self._lost: list[Track] = []
         self._next_id = 0
+        self._views = _Views(self.config.min_oed_px)
         self._detected = -np.inf
         self._measured = -np.inf
         self._faces: list[Face] = []
 
     def push(self, frame: Frame) -> list[Face]:
         """Faces of this frame, lowest number first."""
-        if frame.duplicate:
-            return self._faces
-        if self._live and self._rests(frame.time):
-            self._faces = [_carried(track, frame.time) for track in self._live]
-            return self._faces
-        self._measured = frame.time
-        before = len(self._live)
-        self._follow(frame.picture, frame.time)
-        if len(self._live) < before or self._detector_due(frame.time):
-            self._discover(frame.picture, frame.time)
-        self._live.sort(key=lambda track: track.face_id)
-        for track in self._live:
-            self._update_irises(track, frame.picture, frame.time)
-        self._faces = [_face(track) for track in self._live]
+        if not frame.duplicate:
+            self._faces = self._carry(frame) if self._rests(frame.time) else self._measure(frame)
         return self._faces
 
     def flush(self) -> list[Face]:
@@ -147,196 +109,168 @@ class FaceTracker:
     def _rests(self, time: float) -> bool:
         """True: points were measured so lately that they are carried."""
         rate = self.config.landmark_rate
-        return rate > 0 and (time - self._measured) * rate < 0.999
+        return bool(self._live) and rate > 0 and (time - self._measured) * rate < 0.999
 
-    def _detector_due(self, time: float) -> bool:
-        if not self._live:
-            return True
-        measurable = sum(_oed(track.points) >= self.config.min_oed_px for track in self._live)
-        return measurable < self.config.max_faces and time - self._detected >= self.config.detect_every_s
+    def _carry(self, frame: Frame) -> list[Face]:
+        return [track.carried(frame.time) for track in self._live]
+
+    def _measure(self, frame: Frame) -> list[Face]:
+        self._measured = frame.time
+        before = len(self._live)
+        self._follow(frame.picture, frame.time)
+        lost_one = len(self._live) < before
+        if lost_one or not self._live or frame.time - self._detected >= self.config.detect_every_s:
+            self._discover(frame.picture, frame.time)
+        for track in self._live:
+            self._update_irises(track, frame.picture, frame.time)
+        return [track.face() for track in sorted(self._live, key=lambda track: track.face_id)]
 
     def _follow(self, picture: Picture, time: float) -> None:
         """Measure every followed face where it was; those not found or taken over are lost."""
         for track in self._live:
-            points, score = self.models.mesh(
-                picture, _moved(track.region, track.velocity * (time - track.time))
-            )
-            track.score = score
-            if score >= self.config.min_confidence:
-                _take(track, points, time, self._is_clear(track))
-        gone = {id(track) for track in self._live if track.score < self.config.min_confidence}
-        gone |= {id(track) for track in self._usurpers(time)}
-        self._lost += [track for track in self._live if id(track) in gone]
-        self._live = [track for track in self._live if id(track) not in gone]
+            points, track.score = self.models.mesh(picture, track.next_region(time))
+            if track.score >= self.config.min_confidence:
+                track.take(points, time, self._is_clear(track))
+        gone = [track for track in self._live if track.score < self.config.min_confidence]
+        self._lose([*gone, *self._taken_over(time)])
         self._lost = [track for track in self._lost if time - track.clear[0] <= self.config.memory_s]
 
-    def _is_clear(self, track: _Track) -> bool:
-        return all(other is track or _distance(track.region, other.region) > NEAR for other in self._live)
+    def _is_clear(self, track: Track) -> bool:
+        return all(other is track or track.region.distance(other.region) > NEAR for other in self._live)
 
-    def _usurpers(self, time: float) -> Iterable[_Track]:
-        """Of two tracks on one face, the one that motion did not bring there."""
+    def _taken_over(self, time: float) -> Iterator[Track]:
+        """Of two tracks on one face, the one that its motion did not bring there."""
         for i, one in enumerate(self._live):
             for two in self._live[:i]:
-                if _distance(one.region, two.region) < SAME:
-                    yield max(one, two, key=lambda track: abs(track.expected(time) - _centre(track.region)))
+                if one.region.distance(two.region) < SAME:
+                    yield max(one, two, key=lambda track: abs(track.expected(time) - track.region.centre))
+
+    def _lose(self, tracks: Iterable[Track]) -> None:
+        for track in tracks:
+            if track in self._live:
+                self._live.remove(track)
+                self._lost.append(track)
 
     def _discover(self, picture: Picture, time: float) -> None:
-        """Look at the whole picture; every face that is not followed yet gets a track."""
+        """Look for faces that are not followed yet, and begin a track for each, the largest first."""
         self._detected = time
-        for detection in self.models.detect(picture):
-            if any(_distance(detection.region, track.region) < SAME for track in self._live):
-                continue
-            points, score = _settle(self.models, picture, detection.region)
-            region = mesh_region(points)
-            known = any(_distance(region, track.region) < SAME for track in self._live)
-            if score >= self.config.min_confidence and not known:
-                self._live.append(self._begin(points, score, region, time))
-        self._live.sort(key=lambda track: -track.region.size)
-        self._live = self._live[: self.config.max_faces]
+        found = _faces_in(self.models, picture, self._where(picture, time), time, self._live)
+        for track in sorted(found, key=lambda track: -track.region.size):
+            self._admit(track, time)
 
-    def _begin(self, points: NDArray[np.float32], score: float, region: Region, time: float) -> _Track:
-        """A track with the number of the lost face that was expected here, else with a new one."""
-        track = _Track(-1, with_irises(points), score, time, region, clear=(time, _centre(region)))
-        old = self._returning(region, time)
+    def _where(self, picture: Picture, time: float) -> list[Region]:
+        """Squares to search: the whole picture alone where no place is free, since only a larger face counts."""
+        if len(self._live) >= self.config.max_faces:
+            return self._views.whole(picture)
+        expected = [track.region.moved(track.expected(time) - track.region.centre) for track in self._lost]
+        around = [Region(place.x, place.y, place.size * LOST_MARGIN) for place in expected]
+        return around + self._views.next(picture)
+
+    def _admit(self, track: Track, time: float) -> None:
+        if len(self._live) >= self.config.max_faces:
+            smallest = min(self._live, key=lambda other: other.region.size)
+            if track.region.size < TAKE_OVER * smallest.region.size:
+                return
+            self._lose([smallest])
+        track.face_id = self._number(track, time)
+        self._live.append(track)
+
+    def _number(self, track: Track, time: float) -> int:
+        """Number of the lost face that was expected here, else a new one."""
+        old = min(
+            (lost for lost in self._lost if _returns(lost, track, time)),
+            key=lambda lost: abs(lost.expected(time) - track.region.centre),
+            default=None,
+        )
         if old is None:
-            track.face_id = self._next_id
             self._next_id += 1
-        else:
-            track.face_id = old.face_id
-            self._lost.remove(old)
-        return track
+            return self._next_id - 1
+        self._lost.remove(old)
+        return old.face_id
 
-    def _returning(self, region: Region, time: float) -> _Track | None:
-        def miss(track: _Track) -> float:
-            return abs(track.expected(time) - _centre(region)) / track.region.size
-
-        def fits(track: _Track) -> bool:
-            ratio = region.size / track.region.size
-            return miss(track) < RETURN and 1 / RETURN_SCALE < ratio < RETURN_SCALE
-
-        return min(filter(fits, self._lost), key=miss, default=None)
-
-    def _update_irises(self, track: _Track, picture: Picture, time: float) -> None:
-        """Measure the irises that are due, at most one a frame once both were seen, and carry both."""
+    def _update_irises(self, track: Track, picture: Picture, time: float) -> None:
+        """Measure the irises that are due, at most one a frame once both were seen, and place both."""
         rate = self.config.iris_rate
-        if rate > 0 and _oed(track.points) >= self.config.min_oed_px:
-            due = [iris for iris in track.irises if (time - iris.time) * rate >= 0.999]
-            unseen = [iris for iris in due if iris.time == -np.inf]
-            for iris in unseen or due[:1]:
-                _measure_iris(iris, self.models, picture, track.points, time)
+        due = [iris for iris in track.irises if (time - iris.time) * rate >= 0.999] if rate else []
+        unseen = [iris for iris in due if iris.time == -np.inf]
+        for iris in unseen or due[:1]:
+            iris.measure(self.models, picture, track.points, time)
         for iris in track.irises:
-            _place_iris(iris, track.points)
+            iris.place(track.points)
+
+
+class _Views:
+    """The squares of a picture in turn, a few at each look; at the first look all of them."""
+
+    def __init__(self, oed: float) -> None:
+        self._oed = oed
+        self._squares: list[Region] = []
+        self._size = (0, 0)
+        self._next = 0
+
+    def whole(self, picture: Picture) -> list[Region]:
+        return squares(picture.width, picture.height, np.inf)
+
+    def next(self, picture: Picture) -> list[Region]:
+        size = picture.width, picture.height
+        if size != self._size:
+            self._size, self._squares, self._next = size, squares(*size, self._oed), 0
+            return self._squares
+        parts = self._squares[1:]
+        turn = [parts[(self._next + i) % len(parts)] for i in range(min(LOOKS, len(parts)))]
+        self._next += len(turn)
+        return [self._squares[0], *turn]
 
 
 def find_faces(
     picture: Picture, config: FaceConfig | None = None, models: FaceModels | None = None
 ) -> list[Face]:
-    """Faces in one still picture, surest first, numbered from 0.
+    """Faces in one still picture, the largest first, numbered from 0.
 
     The points are measured twice, so that they do not depend on where the detector drew its box.
     """
     config, models = config or FaceConfig(), models or OnnxFaceModels()
-    faces: list[Face] = []
-    for detection in models.detect(picture)[: config.max_faces]:
-        points, score = _settle(models, picture, detection.region)
-        if score < config.min_confidence:
-            continue
-        track = _Track(len(faces), with_irises(points), score, 0.0, mesh_region(points))
+    views = squares(picture.width, picture.height, config.min_oed_px)
+    tracks = _faces_in(models, picture, views, 0.0, [])
+    tracks.sort(key=lambda track: -track.region.size)
+    for number, track in enumerate(tracks[: config.max_faces]):
+        track.face_id = number
         for iris in track.irises:
             if config.iris_rate:
-                _measure_iris(iris, models, picture, track.points, 0.0)
-            _place_iris(iris, track.points)
-        faces.append(_face(track))
-    return faces
+                iris.measure(models, picture, track.points, 0.0)
+            iris.place(track.points)
+    return [track.face() for track in tracks[: config.max_faces]]
+
+
+def _faces_in(
+    models: FaceModels, picture: Picture, views: list[Region], time: float, known: list[Track]
+) -> list[Track]:
+    """Tracks, without numbers, of the faces seen in these squares that are not among the known ones."""
+    found: list[Track] = []
+    for view in views:
+        for detection in models.detect(picture, view):
+            if _is_among(detection.region, [*known, *found]):
+                continue
+            points, score = _settle(models, picture, detection.region)
+            track = Track.begin(points, score, time)
+            if score >= START_CONFIDENCE and not _is_among(track.region, [*known, *found]):
+                found.append(track)
+    return found
+
+
+def _is_among(region: Region, tracks: list[Track]) -> bool:
+    return any(region.distance(track.region) < SAME for track in tracks)
 
 
 def _settle(models: FaceModels, picture: Picture, region: Region) -> tuple[NDArray[np.float32], float]:
-    """Points of a detected face, measured again from where they were first found."""
-    points, _ = models.mesh(picture, region)
-    return models.mesh(picture, mesh_region(points))
+    """Points of a detected face, measured again from where they were first found, and the lower score."""
+    points, first = models.mesh(picture, region)
+    points, second = models.mesh(picture, mesh_region(points))
+    return points, min(first, second)
 
 
-def mesh_region(points: NDArray[np.float32]) -> Region:
-    """Where to look for a face whose points were these: MediaPipe's rule."""
-    mesh = points[:N_MESH, :2]
-    low, high = mesh.min(axis=0), mesh.max(axis=0)
-    along = points[263, :2] - points[33, :2]
-    middle = (low + high) / 2
-    side = MESH_MARGIN * float((high - low).max())
-    return Region(float(middle[0]), float(middle[1]), side, float(np.arctan2(along[1], along[0])))
-
-
-def with_irises(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Room for the ten points of the irises behind the mesh, (468, 3) -> (478, 3)."""
-    return np.concatenate([points[:N_MESH], np.zeros((N_POINTS - N_MESH, 3), np.float32)])
-
-
-def _take(track: _Track, points: NDArray[np.float32], time: float, clear: bool) -> None:
-    """New points for a track; its velocity learns from them while no other face is near."""
-    region = mesh_region(points)
-    step = time - track.time
-    if clear and step > 0:
-        measured = (_centre(region) - _centre(track.region)) / step
-        track.velocity += (measured - track.velocity) * (1 - np.exp(-step / VELOCITY_S))
-    if clear:
-        track.clear = (time, _centre(region))
-    track.points[:N_MESH] = points
-    track.region, track.time = region, time
-
-
-def _face(track: _Track) -> Face:
-    return Face(track.face_id, track.points.copy(), track.score, head_pose(track.points))
-
-
-def _carried(track: _Track, time: float) -> Face:
-    """The last points, moved on with the head."""
-    shift = track.velocity * (time - track.time)
-    points = track.points + np.array([shift.real, shift.imag, 0], np.float32)
-    return Face(track.face_id, points, track.score, head_pose(points))
-
-
-def _oed(points: NDArray[np.float32]) -> float:
-    return float(np.hypot(*(points[33, :2] - points[263, :2])))
-
-
-def _centre(region: Region) -> complex:
-    return complex(region.x, region.y)
-
-
-def _moved(region: Region, shift: complex) -> Region:
-    return Region(region.x + shift.real, region.y + shift.imag, region.size, region.angle)
-
-
-def _distance(one: Region, two: Region) -> float:
-    """Between centres, in mean sides."""
-    return abs(_centre(one) - _centre(two)) * 2 / (one.size + two.size)
-
-
-# Irises are carried with the corners of their eye, so that they follow the head between two looks.
-
-
-def _corners(left: bool, points: NDArray[np.float32]) -> tuple[complex, complex]:
-    start, end = (points[i, :2] for i in ((362, 263) if left else (33, 133)))
-    return complex(*start), complex(*end)
-
-
-def _resting_iris(left: bool) -> _Iris:
-    """In the middle of the eye, looking ahead, as wide as irises are: 11.7 mm of 30 mm."""
-    return _Iris(left, 0.5 + 0.195 * np.array([0, 1, -1j, -1, 1j], np.complex128))
-
-
-def _measure_iris(
-    iris: _Iris, models: FaceModels, picture: Picture, points: NDArray[np.float32], time: float
-) -> None:
-    found = models.iris(picture, points, iris.left)
-    start, end = _corners(iris.left, points)
-    iris.shape = (found[:, 0] + 1j * found[:, 1] - start) / (end - start)
-    iris.time = time
-
-
-def _place_iris(iris: _Iris, points: NDArray[np.float32]) -> None:
-    start, end = _corners(iris.left, points)
-    place = start + iris.shape * (end - start)
-    rows = slice(473, 478) if iris.left else slice(468, 473)
-    points[rows, 0], points[rows, 1] = place.real, place.imag
-    points[rows, 2] = points[[362, 263] if iris.left else [33, 133], 2].mean()
+def _returns(lost: Track, found: Track, time: float) -> bool:
+    """True: the lost face may be this one, by its place and size."""
+    ratio = found.region.size / lost.region.size
+    near = abs(lost.expected(time) - found.region.centre) < RETURN * lost.region.size
+    return near and 1 / RETURN_SCALE < ratio < RETURN_SCALE

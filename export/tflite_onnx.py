@@ -7,6 +7,7 @@ Half-precision weights stay half in the file and are widened once, when the sess
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,22 @@ from .tflite import Network, Operator
 
 OPSET = 17
 IR_VERSION = 8  # read by every ONNX Runtime since 1.12
+BLOCK = 16
+"""Channels that ONNX Runtime's convolutions keep together on AVX-512; 8 on AVX2."""
 
 
 class Writer:
     """Collects nodes and constants; `convert` is the way in."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, low: float, high: float) -> None:
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
-        self.weights = {number: array for number, array in network.constants.items()}
+        self.weights = dict(network.constants)
+        self.widenings = _widenings(network)
+        self.cuts = {sum_.conv: sum_.channels for sum_ in self.widenings.values()}
+        self.unpadded = {sum_.padded for sum_ in self.widenings.values()}
+        self.input(low, high)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
@@ -46,25 +53,41 @@ class Writer:
             raise MicroauError(f"a {operator.kind} with an activation inside cannot be converted")
         HANDLERS[operator.kind](self, operator)
 
+    def input(self, low: float, high: float) -> None:
+        """Bytes -> numbers from low to high."""
+        out = name(self.network.inputs[0])
+        wide = self.node("Cast", ["image"], f"{out}_wide", to=TensorProto.FLOAT)
+        gain = self.constant("gain", np.array((high - low) / 255, np.float32))
+        scaled = self.node("Mul", [wide, gain], f"{out}_scaled")
+        self.node("Add", [scaled, self.constant("low", np.array(low, np.float32))], out)
+
     # One method per operator. `name(i)` is the tensor's name in ONNX.
 
     def conv(self, operator: Operator) -> None:
-        source, kernel, bias = operator.inputs
         depthwise = operator.kind == "depthwise_conv_2d"
-        weights = self.weights[kernel]  # (out, H, W, in), or (1, H, W, out) depthwise
-        rows, columns = weights.shape[1:3]
+        weights = self.weights[operator.inputs[1]]  # (out, H, W, in), or (1, H, W, out) depthwise
+        weights = weights.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
+        bias, out = self.weights[operator.inputs[2]], name(operator.output)
+        cut = self.cuts.get(operator.output)
+        if cut is None:
+            self.filters(operator, weights, bias, out, len(weights) if depthwise else 1)
+        else:
+            self.filters(operator, weights[:cut], bias[:cut], f"{out}_first", 1)
+            self.filters(operator, weights[cut:], bias[cut:], f"{out}_last", 1)
+
+    def filters(
+        self, operator: Operator, weights: NDArray[Any], bias: NDArray[Any], out: str, group: int
+    ) -> None:
+        """One convolution, or the part of it that makes some of its channels."""
+        window = weights.shape[2], weights.shape[3]
         self.node(
             "Conv",
-            [
-                name(source),
-                self.constant(f"w{kernel}", weights.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))),
-                self.constant(f"b{bias}", self.weights[bias]),
-            ],
-            name(operator.output),
-            group=weights.shape[3] if depthwise else 1,
-            kernel_shape=[rows, columns],
+            [name(operator.inputs[0]), self.constant(f"{out}_w", weights), self.constant(f"{out}_b", bias)],
+            out,
+            group=group,
+            kernel_shape=window,
             strides=_strides(operator),
-            pads=_pads(operator, self.network, (rows, columns)),
+            pads=_pads(operator, self.network, window),
         )
 
     def max_pool(self, operator: Operator) -> None:
@@ -97,6 +120,9 @@ class Writer:
         self.node("Add", parts, out)
 
     def pad(self, operator: Operator) -> None:
+        """Empty channels behind the others; nothing where `add` does without them."""
+        if operator.output in self.unpadded:
+            return
         source, amounts = operator.inputs
         before, after = self.weights[amounts].T
         order = [0, 3, 1, 2]
@@ -121,7 +147,17 @@ class Writer:
         )
 
     def add(self, operator: Operator) -> None:
-        self.node("Add", [name(i) for i in operator.inputs], name(operator.output))
+        """A sum; pad(x) + conv(y) as [x + first channels of conv(y), last channels of conv(y)].
+
+        ONNX Runtime cannot pad in the blocked layout of its convolutions and would leave it.
+        """
+        out, widening = name(operator.output), self.widenings.get(operator.output)
+        if widening is None:
+            self.node("Add", [name(i) for i in operator.inputs], out)
+            return
+        conv = name(widening.conv)
+        first = self.node("Add", [name(widening.x), f"{conv}_first"], f"{out}_first")
+        self.node("Concat", [first, f"{conv}_last"], out, axis=1)
 
     def relu(self, operator: Operator) -> None:
         self.node("Relu", [name(operator.inputs[0])], name(operator.output))
@@ -153,15 +189,14 @@ def name(tensor: int) -> str:
 def convert(
     network: Network, *, low: float, high: float, outputs: dict[str, tuple[int, ...]]
 ) -> onnx.ModelProto:
-    """ONNX model that takes an RGB picture and gives named answers.
+    """ONNX model that takes a picture and gives named answers.
 
     low, high   what black and white become before the first layer
     outputs     name -> shape of each answer, in the network's order
-    return      input `image` (1, H, W, 3) uint8; outputs float32
+    return      input `image` (1, 3, H, W) uint8, the planes R, G, B; outputs float32
     """
-    writer = Writer(network)
-    shape = network.shapes[network.inputs[0]]
-    _write_input(writer, low, high)
+    writer = Writer(network, low, high)
+    _, height, width, channels = network.shapes[network.inputs[0]]
     for operator in network.operators:
         writer.write(operator)
     for tensor, (label, dims) in zip(network.outputs, outputs.items(), strict=True):
@@ -170,7 +205,7 @@ def convert(
     graph = helper.make_graph(
         writer.nodes,
         "microau",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, (1, channels, height, width))],
         [helper.make_tensor_value_info(label, TensorProto.FLOAT, dims) for label, dims in outputs.items()],
         [numpy_helper.from_array(array, label) for label, array in writer.constants.items()],
     )
@@ -179,17 +214,30 @@ def convert(
     return model
 
 
-def _write_input(writer: Writer, low: float, high: float) -> None:
-    """(1, H, W, 3) bytes -> (1, 3, H, W) numbers from low to high."""
-    rows = writer.node("Transpose", ["image"], "image_planes", perm=[0, 3, 1, 2])
-    wide = writer.node("Cast", [rows], "image_wide", to=TensorProto.FLOAT)
-    gain = writer.constant("gain", np.array((high - low) / 255, np.float32))
-    last = name(writer.network.inputs[0])
-    if not low:
-        writer.node("Mul", [wide, gain], last)
-        return
-    scaled = writer.node("Mul", [wide, gain], "image_scaled")
-    writer.node("Add", [scaled, writer.constant("low", np.array(low, np.float32))], last)
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """A sum pad(x) + conv(y), where pad adds empty channels behind those of x."""
+
+    x: int
+    padded: int
+    conv: int
+    """Numbers of the three tensors."""
+    channels: int
+    """Of x."""
+
+
+def _widenings(network: Network) -> dict[int, Widening]:
+    """Every such sum, by the number of its output, where x has whole blocks of channels."""
+    makers = {operator.output: operator for operator in network.operators}
+    found = {}
+    for operator in network.operators:
+        terms = {makers[i].kind: makers[i] for i in operator.inputs if i in makers}
+        if operator.kind == "add" and set(terms) == {"pad", "conv_2d"}:
+            pad, conv = terms["pad"], terms["conv_2d"]
+            channels = network.shapes[pad.inputs[0]][3]
+            if channels % BLOCK == 0:
+                found[operator.output] = Widening(pad.inputs[0], pad.output, conv.output, channels)
+    return found
 
 
 def _strides(operator: Operator) -> list[int]:

@@ -27,6 +27,19 @@ class Region:
     angle: float = 0.0
     """Radians, clockwise as seen in the picture: 0 where the face stands upright."""
 
+    @property
+    def centre(self) -> complex:
+        """The centre as x + i y."""
+        return complex(self.x, self.y)
+
+    def moved(self, shift: complex) -> Region:
+        """The same square elsewhere."""
+        return Region(self.x + shift.real, self.y + shift.imag, self.size, self.angle)
+
+    def distance(self, other: Region) -> float:
+        """Between the centres, in mean sides."""
+        return abs(self.centre - other.centre) * 2 / (self.size + other.size)
+
     def to_picture(self, size: int) -> NDArray[np.float64]:
         """Affine (2, 3) from the pixels of a size x size crop to those of the picture.
 
@@ -56,8 +69,8 @@ class Detection:
 class FaceModels(Protocol):
     """Stateless: the same picture gives the same answer."""
 
-    def detect(self, picture: Picture) -> list[Detection]:
-        """Faces in the whole picture, surest first."""
+    def detect(self, picture: Picture, view: Region | None = None) -> list[Detection]:
+        """Faces in the whole picture, or in one square of it, surest first."""
         ...
 
     def mesh(self, picture: Picture, region: Region) -> tuple[NDArray[np.float32], float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ EYE_MARGIN = 2.3
 """Side of the region over the eye's width."""
 EYES = {False: (33, 133), True: (362, 263)}
 """Corners of the subject's right (False) and left eye, image-left one first."""
+MIRRORED_RIM = [0, 3, 2, 1, 4]
+"""An iris is its centre, then its rim: image-right, top, image-left, bottom."""
 
 
 def anchors() -> NDArray[np.float32]:
@@ -60,9 +63,11 @@ class OnnxFaceModels:
         self._iris = open_model(folder / "iris.onnx")
         self._anchors = anchors()
 
-    def detect(self, picture: Picture) -> list[Detection]:
-        matrix = _letterbox(picture)
-        boxes, scores = self._detector.run(None, {"image": _crop(picture, matrix, DETECTOR_SIZE)})
+    def detect(self, picture: Picture, view: Region | None = None) -> list[Detection]:
+        matrix = (view or _whole(picture)).to_picture(DETECTOR_SIZE)
+        image = _crop(picture, matrix, DETECTOR_SIZE)
+        _blacken_outside(image[0], picture, matrix)
+        boxes, scores = self._detector.run(None, {"image": image})
         keep = scores > np.log(DETECTOR_SCORE / (1 - DETECTOR_SCORE))
         shapes = boxes[keep].reshape(-1, 8, 2) / DETECTOR_SIZE
         shapes[:, 0] += self._anchors[keep]  # box centre; then width and height; then six key points
@@ -82,6 +87,8 @@ class OnnxFaceModels:
         if left:  # the model knows right eyes: it is shown the left one in a mirror
             matrix = matrix @ np.array([[-1, 0, IRIS_SIZE], [0, 1, 0], [0, 0, 1.0]])
         found = self._iris.run(["iris"], {"image": _crop(picture, matrix, IRIS_SIZE)})[0]
+        if left:
+            found = found[MIRRORED_RIM]
         return np.asarray(found[:, :2] @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
@@ -94,13 +101,25 @@ def eye_region(points: NDArray[np.float32], left: bool) -> Region:
 
 
 def _crop(picture: Picture, matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
-    return picture.warp_rgb(matrix, (size, size))[None]
+    """What a model is shown: (1, 3, size, size), the planes R, G, B."""
+    planes = np.empty((1, 3, size, size), np.uint8)
+    cv2.split(picture.warp_rgb(matrix, (size, size)), list(planes[0]))
+    return planes
 
 
-def _letterbox(picture: Picture) -> NDArray[np.float64]:
-    """The whole picture in the middle of a square."""
-    side = max(picture.width, picture.height)
-    return Region(picture.width / 2, picture.height / 2, side).to_picture(DETECTOR_SIZE)
+def _whole(picture: Picture) -> Region:
+    """The smallest square around the picture."""
+    return Region(picture.width / 2, picture.height / 2, max(picture.width, picture.height))
+
+
+def _blacken_outside(image: NDArray[np.uint8], picture: Picture, matrix: NDArray[np.float64]) -> None:
+    """What lies beyond the picture's edge is black, as the detector learnt it, not the edge repeated."""
+    (left, top), scale = -matrix[:, 2] / matrix[0, 0], matrix[0, 0]
+    right, bottom = left + picture.width / scale, top + picture.height / scale
+    image[:, : max(round(top), 0)] = 0
+    image[:, max(round(bottom), 0) :] = 0
+    image[:, :, : max(round(left), 0)] = 0
+    image[:, :, max(round(right), 0) :] = 0
 
 
 def _face_region(shape: NDArray[np.float32], matrix: NDArray[np.float64]) -> Region:

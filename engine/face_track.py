@@ -1,0 +1,125 @@
+"""One followed face: its points, where it is going, and its irises, from one look to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .face_models import FaceModels, Region
+from .landmarks import N_MESH, N_POINTS
+from .pose import head_pose
+from .records import Face, Picture
+
+MESH_MARGIN = 1.5
+"""Side of the region over that of the box of the points: MediaPipe's."""
+VELOCITY_S = 0.15
+"""Seconds over which a velocity is learnt; tuned on drawn crossings at 25 to 200 fps."""
+IRIS_WIDTH = 0.39
+"""Of the eye's: 11.7 mm of 30 mm."""
+CORNERS = {False: (33, 133), True: (362, 263)}
+"""Corners of the subject's right (False) and left eye, the image-left one first."""
+ROWS = {False: slice(468, 473), True: slice(473, 478)}
+"""The points of the right and the left iris."""
+
+
+@dataclass(slots=True, eq=False)
+class Iris:
+    """One iris relative to its eye, as complex numbers: 0 and 1 are the eye's corners."""
+
+    left: bool
+    shape: NDArray[np.complex128]
+    """(5,) centre, then the rim: image-right, top, image-left, bottom."""
+    time: float = -np.inf
+    """Seconds, when it was measured last."""
+
+    @classmethod
+    def resting(cls, left: bool) -> Iris:
+        """In the middle of the eye."""
+        rim = np.array([0, 1, -1j, -1, 1j], np.complex128)
+        return cls(left, 0.5 + IRIS_WIDTH / 2 * rim)
+
+    def measure(
+        self, models: FaceModels, picture: Picture, points: NDArray[np.float32], time: float
+    ) -> None:
+        found = models.iris(picture, points, self.left)
+        start, end = self._corners(points)
+        self.shape = (found[:, 0] + 1j * found[:, 1] - start) / (end - start)
+        self.time = time
+
+    def place(self, points: NDArray[np.float32]) -> None:
+        """Write its five points where the eye now is; as deep as the corners of the eye are."""
+        start, end = self._corners(points)
+        place, rows = start + self.shape * (end - start), ROWS[self.left]
+        points[rows, 0], points[rows, 1] = place.real, place.imag
+        points[rows, 2] = points[CORNERS[self.left], 2].mean()
+
+    def _corners(self, points: NDArray[np.float32]) -> tuple[complex, complex]:
+        start, end = (points[i, :2] for i in CORNERS[self.left])
+        return complex(*start), complex(*end)
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face that is followed, or was lost a moment ago."""
+
+    face_id: int
+    points: NDArray[np.float32]
+    """(478, 3)"""
+    score: float
+    time: float
+    """Seconds, when the points were measured."""
+    region: Region
+    """Where it was then."""
+    velocity: complex = 0j
+    """Pixels per second, x + i y."""
+    clear: tuple[float, complex] = (0.0, 0j)
+    """When and where it was last seen with no other face near."""
+    irises: tuple[Iris, Iris] = field(default_factory=lambda: (Iris.resting(False), Iris.resting(True)))
+
+    @classmethod
+    def begin(cls, points: NDArray[np.float32], score: float, time: float) -> Track:
+        """From the first mesh (468, 3)."""
+        room = np.zeros((N_POINTS - N_MESH, 3), np.float32)
+        region = mesh_region(points)
+        return cls(-1, np.concatenate([points, room]), score, time, region, clear=(time, region.centre))
+
+    def take(self, points: NDArray[np.float32], time: float, clear: bool) -> None:
+        """New points; `clear`: no other face is near, so that its motion is its own."""
+        region = mesh_region(points)
+        step = time - self.time
+        if clear and step > 0:
+            measured = (region.centre - self.region.centre) / step
+            self.velocity += (measured - self.velocity) * (1 - np.exp(-step / VELOCITY_S))
+        if clear:
+            self.clear = (time, region.centre)
+        self.points[:N_MESH] = points
+        self.region, self.time = region, time
+
+    def expected(self, time: float) -> complex:
+        """Centre where its own motion would have brought it."""
+        return self.clear[1] + self.velocity * (time - self.clear[0])
+
+    def next_region(self, time: float) -> Region:
+        """Where to look for it."""
+        return self.region.moved(self.velocity * (time - self.time))
+
+    def face(self) -> Face:
+        return Face(self.face_id, self.points.copy(), self.score, head_pose(self.points))
+
+    def carried(self, time: float) -> Face:
+        """The last points, moved on with the head."""
+        shift = self.velocity * (time - self.time)
+        points = self.points + np.array([shift.real, shift.imag, 0], np.float32)
+        return Face(self.face_id, points, self.score, head_pose(points))
+
+
+def mesh_region(points: NDArray[np.float32]) -> Region:
+    """Where to look for a face whose points were these: MediaPipe's rule."""
+    mesh = points[:N_MESH, :2]
+    low, high = mesh.min(axis=0), mesh.max(axis=0)
+    along = points[263, :2] - points[33, :2]
+    middle = (low + high) / 2
+    side = MESH_MARGIN * float((high - low).max())
+    return Region(float(middle[0]), float(middle[1]), side, float(np.arctan2(along[1], along[0])))
