@@ -55,7 +55,7 @@ class Capture:
         self._bytes = 0
         self._changed = threading.Condition()
         self._error: BaseException | None = None
-        self._done = self._stopped = False
+        self._done = self._stopped = self._discarding = False
         self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
 
     @property
@@ -83,9 +83,8 @@ class Capture:
             raise error
 
     def stop(self, *, discard: bool = False) -> None:
-        """End soon; `discard` also gives up the frames already read."""
-        if discard:
-            self._discard()
+        """End soon; `discard` also gives up the frames already read. Only sets flags."""
+        self._discarding = self._discarding or discard
         self._stopped = True
         self.source.stop()
 
@@ -94,18 +93,16 @@ class Capture:
         self.stop(discard=True)
         if self._thread.ident is not None:
             self._thread.join()
+        if self._buffer:
+            self.dropped["stopped"] += len(self._buffer)
+            self._buffer.clear()
         self.source.close()
-
-    def _discard(self) -> None:
-        self.dropped["stopped"] += len(self._buffer)
-        self._buffer.clear()
-        self._bytes = 0
 
     def _take(self) -> Frame | None:
         with self._changed:
-            while not self._buffer and not self._done:
+            while not self._buffer and not self._done and not self._stopped:
                 self._changed.wait(TICK_S)
-            if not self._buffer:
+            if not self._buffer or self._discarding:
                 return None
             frame = self._buffer.popleft()
             self._bytes -= size(frame)

@@ -16,14 +16,27 @@ import numpy as np
 from ...engine.errors import MicroauError
 from ...engine.records import Frame, Picture
 from ..source import Probe, Source
-from .container import Decoder, Options, open_container, reason
+from .container import Decoder, reason
 from .framing import Framer
 from .video import first_picture, probe
 
-OPEN_S, STALL_S = 10.0, 5.0
-"""Seconds in which a camera has to start, and in which each further frame has to come."""
+STALL_S = 5.0
+"""Seconds in which the first and each further picture has to come."""
+POLL_S = 0.001
+"""Seconds between two looks at a device that has nothing yet; its stamps do not depend on it."""
 COMPRESSED = "mjpeg"
 """Asked for first: few cameras have the USB bandwidth for raw pictures at high rates."""
+NONBLOCK = "+4"
+"""AVFMT_FLAG_NONBLOCK, which has no name among FFmpeg's options: without it a camera that falls silent
+would hold the thread for ever."""
+_DEVICE_ERRORS = {
+    errno.EBUSY: "in use by another program",
+    errno.EACCES: "not allowed; is the user in the group 'video'?",
+    errno.EPERM: "not allowed; is the user in the group 'video'?",
+    errno.ENODEV: "not a camera, or just unplugged",
+    errno.ENOTTY: "not a camera",
+    errno.EINVAL: "no pixel format of it is understood",
+}
 
 
 def open_camera(
@@ -42,90 +55,102 @@ def open_camera(
         raise MicroauError("--camera is 0 or more; --width, --height and --fps are positive")
     size = (width, height) if width is not None and height is not None else None
     if platform.system() == "Linux":
-        return open_v4l2(number, size=size, fps=fps, start=start, end=end)
+        return open_v4l2(Path(f"/dev/video{number}"), size=size, fps=fps, start=start, end=end)
     return OpenCvCamera(number, size=size, fps=fps, start=start, end=end)
 
 
 def open_v4l2(
-    number: int,
+    device: Path,
     *,
-    size: tuple[int, int] | None,
-    fps: float | Fraction | None,
-    start: float | None,
-    end: float | None,
+    size: tuple[int, int] | None = None,
+    fps: float | Fraction | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> DeviceStream:
-    """/dev/videoN, compressed pictures where the camera has them at this size and rate, else raw ones."""
-    device = Path(f"/dev/video{number}")
+    """A V4L2 device: compressed pictures where it has them at this size and rate, else raw ones.
+
+    raises  MicroauError: not there, not allowed, in use, or no camera
+    """
     _check_device(device)
-    options: Options = {"timestamps": "default"}  # the kernel's own stamp of the moment of capture
+    options = {"timestamps": "default", "fflags": NONBLOCK}  # default: the kernel's stamp of the exposure
     if size is not None:
         options["video_size"] = f"{size[0]}x{size[1]}"
     if fps is not None:
         options["framerate"] = str(Fraction(fps).limit_denominator(100_000))
     try:
-        compressed = {**options, "input_format": COMPRESSED}
-        return DeviceStream(str(device), "v4l2", compressed, start=start, end=end)
-    except MicroauError:
-        return DeviceStream(str(device), "v4l2", options, start=start, end=end)
+        container = _open_first(device, [{**options, "input_format": COMPRESSED}, options])
+    except OSError as error:
+        raise MicroauError(
+            f"camera {device}: {_DEVICE_ERRORS.get(error.errno or 0, reason(error))}"
+        ) from None
+    return DeviceStream(container, str(device), start=start, end=end)
 
 
 def _check_device(device: Path) -> None:
-    """Missing, forbidden or busy is said here, by the system's own answer."""
     if not device.exists():
-        others = " ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
+        others = " ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
         raise MicroauError(f"camera {device} does not exist; there are: {others}")
-    try:
-        device.open("rb", buffering=0).close()
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise MicroauError(f"camera {device} is in use by another program") from None
-        if error.errno == errno.EACCES:
-            raise MicroauError(f"camera {device}: not allowed; is the user in the group 'video'?") from None
-        raise MicroauError(f"camera {device}: {error.strerror}") from None
+
+
+def _open_first(device: Path, choices: list[dict[str, str]]) -> av.container.InputContainer:
+    """The device with the first options that it takes."""
+    for options in choices[:-1]:
+        try:
+            return av.open(str(device), format="v4l2", options=options)
+        except av.error.ArgumentError:  # it has no such pixel format: the next choice
+            continue
+    return av.open(str(device), format="v4l2", options=choices[-1])
 
 
 class DeviceStream(Source):
-    """A live device that FFmpeg reads; `Frame.time` follows the driver's stamps."""
+    """A live device that FFmpeg reads; `Frame.time` follows the driver's stamps.
+
+    The driver numbers its frames, but FFmpeg does not pass the numbers on: a frame that was lost before
+    it reached us shows as a hole in the stamps.
+
+    container  opened, non-blocking where the device can be
+    """
 
     def __init__(
         self,
-        device: str,
-        format: str,
-        options: Options,
+        container: av.container.InputContainer,
+        name: str,
         *,
         start: float | None = None,
         end: float | None = None,
     ) -> None:
         super().__init__(start=start, end=end)
-        container = open_container(
-            device, name=f"camera {device}", format=format, options=options, timeout=(OPEN_S, STALL_S)
-        )
+        self._name = f"camera {name}"
+        self._stopped = False
+        self._alive = time.monotonic()
+        self._decoder = Decoder(container, self._name, self.counts, live=True, idle=self._wait)
         try:
-            self._decoder = Decoder(container, device, self.counts, "SLICE")
-            self._decoded, first = first_picture(self._decoder, device)
+            self._decoded, first = first_picture(self._decoder, self._name)
         except BaseException:
             container.close()
             raise
-        self.probe = probe(self._decoder, first, kind="camera", name=device, live=True)
-        self._framer = Framer(device, self.probe.time_base, self.counts, live=True)
-        self._stopped = False
+        self.probe = probe(self._decoder, first, kind="camera", name=name, live=True)
+        codec = self._decoder.codec
+        self._framer = Framer(self._name, self.probe.time_base, self.counts, live=True, codec=codec)
+        self._borrowed = codec == "rawvideo"  # its pictures lie in the driver's memory
+
+    def _wait(self) -> bool:
+        if time.monotonic() - self._alive > STALL_S:
+            raise MicroauError(f"{self._name} gives no pictures (none for {STALL_S:g} s)")
+        time.sleep(POLL_S)
+        return not self._stopped
 
     def _frames(self) -> Iterator[Frame]:
-        codec = self._decoder.codec
         try:
             for decoded in self._decoded:
-                frame = self._framer.frame(decoded, codec)
+                self._alive = time.monotonic()
+                frame = self._framer.frame(decoded, copy=self._borrowed)
                 if frame is not None:
                     yield frame
                 if self._stopped:
                     return
-        except (av.FFmpegError, OSError) as error:
-            lost = (
-                "sends nothing any more"
-                if isinstance(error, (TimeoutError, av.error.ExitError))
-                else "is gone"
-            )
-            raise MicroauError(f"camera {self.probe.name} {lost}; is it still plugged in?") from None
+        except av.FFmpegError as error:
+            raise MicroauError(f"{self._name} broke off ({reason(error)}); is it plugged in?") from None
 
     def stop(self) -> None:
         self._stopped = True
@@ -140,7 +165,7 @@ class OpenCvCamera(Source):
 
     def __init__(
         self,
-        number: int,
+        number: int | str,
         *,
         size: tuple[int, int] | None = None,
         fps: float | Fraction | None = None,

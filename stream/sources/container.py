@@ -6,8 +6,8 @@ the protocols and the container formats are therefore named one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import os
+from collections.abc import Callable, Iterator
 
 import av
 
@@ -21,8 +21,10 @@ FILE_FORMATS = (
 """Demuxers that hold their pictures themselves; no hls, dash, concat, image2, sdp, lavfi."""
 THREADS = 4
 """Most decoding threads: more hold more frames back and take cores from the analysis."""
+SMALL = 400_000
+"""Pixels up to which one thread decodes: at 640x480 threads cost 40 % more CPU and are slower
+(benchmarks/capture.py --threads); at 960x540 they double the rate."""
 
-Threading = Literal["AUTO", "SLICE"]
 Options = dict[str, str]
 
 
@@ -83,23 +85,32 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class Decoder:
-    """The pictures of a container's best video stream, as FFmpeg frames in presentation order."""
+    """The pictures of a container's best video stream, as FFmpeg frames in presentation order.
+
+    live  True: each picture as soon as it is there, rather than more pictures a second
+    idle  called again and again while a device has nothing; False from it ends the pictures
+    """
 
     def __init__(
         self,
         container: av.container.InputContainer,
         name: str,
         counts: Counts,
-        threading: Threading,
+        *,
+        live: bool = False,
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self.container = container
+        self._idle = idle
         self.stream = _best(container)
         self._name, self._counts = name, counts
         context = self.stream.codec_context
         if context is None:
             raise MicroauError(f"{name}: a codec that this FFmpeg does not decode")
-        context.thread_type = threading
-        context.thread_count = THREADS
+        small = context.width * context.height <= SMALL
+        # Frame threads hold back one frame each: good for a recording, a delay for a live stream.
+        context.thread_type = "SLICE" if live or small else "AUTO"
+        context.thread_count = 1 if small else min(THREADS, os.cpu_count() or 1)
 
     @property
     def codec(self) -> str:
@@ -110,7 +121,7 @@ class Decoder:
 
         raises  av.FFmpegError where the input itself breaks off
         """
-        for packet in self.container.demux(self.stream):
+        for packet in self._packets():
             try:
                 yield from packet.decode()
             except av.error.EOFError:
@@ -119,6 +130,16 @@ class Decoder:
                 raise MicroauError(f"{self._name}: codec {self.codec} cannot be decoded here") from None
             except av.FFmpegError:
                 self._counts.decoder_errors += 1
+
+    def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """Every packet, and empty ones at the end that bring out what the decoder holds back."""
+        while True:
+            try:
+                yield from self.container.demux(self.stream)
+                return
+            except av.error.BlockingIOError:
+                if not self._idle():
+                    return
 
     def close(self) -> None:
         self.container.close()

@@ -21,6 +21,7 @@ class Framer:
     """Makes the Frames of one input, in order.
 
     name   of the input, for errors
+    codec  FFmpeg's name of the decoder, '' where the pictures come ready
     live   True: gaps between clocks are bridged by the time of arrival
     numbered  True: stamps are numbers of pictures
     """
@@ -32,8 +33,10 @@ class Framer:
         counts: Counts,
         *,
         live: bool = False,
+        codec: str = "",
         numbered: bool = False,
     ) -> None:
+        self._converter = pictures.Converter(codec)
         self.orientation = UPRIGHT
         self._name, self._counts, self._live = name, counts, live
         self._tick = time_base
@@ -46,8 +49,11 @@ class Framer:
         """The stream was opened again; the time goes on."""
         self._timeline.restart(time_base)
 
-    def frame(self, decoded: av.VideoFrame, codec: str) -> Frame | None:
-        """The next Frame; None for a picture that is damaged or has no place in time."""
+    def frame(self, decoded: av.VideoFrame, *, copy: bool = False) -> Frame | None:
+        """The next Frame; None for a picture that is damaged or has no place in time.
+
+        copy  True: the decoded memory will be taken back, keep none of it
+        """
         if decoded.is_corrupt:
             self._counts.decoded += 1
             self._counts.damaged += 1
@@ -57,8 +63,8 @@ class Framer:
         if pts is None:
             pts = decoded.dts
             self._counts.filled_pts += pts is not None
-        picture = pictures.to_picture(decoded, codec)
-        return self.place(apply(picture, self.orientation), pts, duration or 0)
+        picture = apply(self._converter.picture(decoded), self.orientation)
+        return self.place(pictures.copied(picture) if copy else picture, pts, duration or 0)
 
     def place(self, picture: Picture, pts: int | None, duration: int = 0) -> Frame | None:
         """The next Frame from a picture; None where its stamp is not later than the last."""

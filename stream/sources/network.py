@@ -75,7 +75,9 @@ class NetworkStream(Source):
         recorded = self._decoder.container.duration is not None and urls.scheme(url).startswith("http")
         described = probe(self._decoder, first, kind="network", name=self._name, live=not recorded)
         self.probe = replace(described, seekable=False)
-        self._framer = Framer(self._name, self.probe.time_base, self.counts, live=not recorded)
+        self._framer = Framer(
+            self._name, self.probe.time_base, self.counts, live=not recorded, codec=self._decoder.codec
+        )
         self._framer.orientation = orientation(first)
 
     def _open(self) -> tuple[Decoder, Iterator[av.VideoFrame], av.VideoFrame]:
@@ -87,7 +89,7 @@ class NetworkStream(Source):
             self._url, name=self._name, options=_COMMON | options, timeout=(OPEN_S, STALL_S)
         )
         try:
-            decoder = Decoder(container, self._name, self.counts, "SLICE")
+            decoder = Decoder(container, self._name, self.counts, live=True)
             decoded, first = first_picture(decoder, self._name)
         except BaseException:
             container.close()
@@ -101,11 +103,10 @@ class NetworkStream(Source):
 
     def _connection(self) -> Iterator[Frame]:
         """The frames until the connection ends, however it does."""
-        codec = self._decoder.codec
         self.ending = ""
         try:
             for decoded in self._decoded:
-                frame = self._framer.frame(decoded, codec)
+                frame = self._framer.frame(decoded)
                 if frame is not None:
                     yield frame
                 if self._stopped.is_set():

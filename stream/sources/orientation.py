@@ -30,7 +30,7 @@ class Orientation:
 
     @property
     def degrees(self) -> int:
-        """Counter-clockwise rotation 0, 90, 180 or 270, before the left-right flip of a mirrored picture."""
+        """Counter-clockwise rotation 0, 90, 180 or 270; if mirrored, before the left-right flip."""
         columns_flipped = self.columns_flipped ^ self.mirrored
         if self.transposed:
             return 90 if self.rows_flipped else 270

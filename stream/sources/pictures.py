@@ -2,71 +2,125 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from ...engine.records import Gray, Picture
 
-if TYPE_CHECKING:
-    import av
-
-MPEG_RANGE, JPEG_RANGE = 1, 2  # AVColorRange
-BT709, UNSPECIFIED = 1, 2  # AVColorSpace
+JPEG_RANGE, MPEG_RANGE = 2, 1  # AVColorRange
+WIDE = (1, 9, 10)
+"""AVColorSpace: Rec. 709, and Rec. 2020, which is nearer to it than to Rec. 601."""
+RGB, UNSPECIFIED = 0, 2  # AVColorSpace
+ITU601 = 5  # swscale's number
 HD_HEIGHT = 720
 """Untagged pictures of at least this height are taken as Rec. 709, as players do."""
-PLANAR = ("yuv420p", "yuvj420p")
-VIDEO_CODECS = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg1video", "mpeg2video", "mpeg4")
-"""Codecs whose untagged gray is 16..235; still-picture codecs and raw video run 0..255."""
+FILM_CODECS = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg1video", "mpeg2video", "mpeg4")
+"""Their untagged gray is 16..235; that of still-picture codecs and raw video runs 0..255."""
 
 
-def to_picture(frame: av.VideoFrame, codec: str = "") -> Picture:
-    """The picture of a decoded frame, upright as stored (no rotation applied).
+class Converter:
+    """Makes Pictures of the frames of one decoder.
 
-    The planes are views: they keep the frame's memory alive and stay valid after the next one.
+    Planar YUV and gray of any depth and chroma spacing are taken plane by plane: 8-bit luma is a view
+    that keeps the frame's memory alive, more bits are rounded to 8 without dither, chroma is averaged to
+    4:2:0. Packed, RGB and palette pictures go through one swscale conversion.
     """
-    name = frame.format.name
-    full = frame.color_range == JPEG_RANGE or name.startswith("yuvj")
-    if name.startswith("gray"):
-        full = full or (frame.color_range != MPEG_RANGE and codec not in VIDEO_CODECS)
-    bt709 = frame.colorspace == BT709 or (frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT)
-    if frame.format.is_rgb or name == "pal8":
-        full, bt709 = True, False
-    frame = _convert(frame, full)
-    if frame.format.name == "gray":
-        return Picture(plane(frame, 0), None, full_range=full)
-    if frame.format.name == "nv12":
-        luma, (cb, cr) = plane(frame, 0), _interleaved(frame)
-    else:
-        luma, cb, cr = (plane(frame, i) for i in range(3))
-    return Picture(luma, (cb, cr), full_range=full, bt709=bt709)
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._scaler = VideoReformatter()
+
+    def picture(self, frame: av.VideoFrame) -> Picture:
+        """The picture as stored; not turned."""
+        full, wide = self._full_range(frame), self._wide(frame)
+        if frame.format.is_rgb or frame.format.has_palette:
+            frame, full, wide = self._scale(frame, JPEG_RANGE), True, False
+        elif not _planar(frame.format.name):
+            frame = self._scale(frame, JPEG_RANGE if full else MPEG_RANGE)
+        planes = frame.planes
+        bits = frame.format.components[0].bits
+        luma = _narrow(_plane(planes[0], bits), bits)
+        if frame.format.name == "nv12":
+            return Picture(luma, _paired(planes[1]), full, wide)
+        if len(planes) < 3:
+            return Picture(luma, None, full)
+        half = ((frame.width + 1) // 2, (frame.height + 1) // 2)
+        cb, cr = (_halved(_narrow(_plane(plane, bits), bits), half) for plane in planes[1:3])
+        return Picture(luma, (cb, cr), full, wide)
+
+    def _full_range(self, frame: av.VideoFrame) -> bool:
+        name = frame.format.name
+        if frame.color_range == JPEG_RANGE or name.startswith("yuvj"):
+            return True
+        gray = name.startswith(("gray", "mono", "ya"))
+        return gray and frame.color_range != MPEG_RANGE and self._codec not in FILM_CODECS
+
+    def _wide(self, frame: av.VideoFrame) -> bool:
+        return frame.colorspace in WIDE or (frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT)
+
+    def _scale(self, frame: av.VideoFrame, span: int) -> av.VideoFrame:
+        """As 8-bit 4:2:0 or gray of the given range; colours by Rec. 601."""
+        gray = frame.format.name.startswith(("gray", "mono", "ya"))
+        return self._scaler.reformat(
+            frame,
+            format="gray" if gray else "yuv420p",
+            dst_colorspace=ITU601 if frame.format.is_rgb or frame.format.has_palette else None,
+            src_color_range=span,
+            dst_color_range=span,
+            threads=1,
+        )
 
 
-def _convert(frame: av.VideoFrame, full: bool) -> av.VideoFrame:
-    """The frame itself where its planes can be used, else as 8-bit 4:2:0 or gray of the same range."""
-    name = frame.format.name
-    if name in (*PLANAR, "nv12", "gray") and all(p.line_size > 0 for p in frame.planes):
-        return frame
-    target = "gray" if name.startswith(("gray", "mono")) else "yuv420p"
-    if frame.format.is_rgb or name == "pal8":
-        return frame.reformat(format=target, dst_colorspace="itu601", dst_color_range="jpeg")
-    span = "jpeg" if full else "mpeg"
-    return frame.reformat(format=target, src_color_range=span, dst_color_range=span)
+@lru_cache
+def _planar(name: str) -> bool:
+    """True: the first three planes (or one) are Y, Cb, Cr in this machine's byte order."""
+    if name == "nv12":
+        return True
+    deep = any(component.bits > 8 for component in av.VideoFormat(name).components)
+    if not name.startswith(("yuv", "gray")) or (deep and not name.endswith("le")) or name.endswith("f32le"):
+        return False
+    return name.startswith("gray") or av.VideoFormat(name).is_planar
 
 
-def plane(frame: av.VideoFrame, index: int) -> Gray:
-    """(rows, columns) view of one 8-bit plane, without the padding at the end of each line."""
-    source = frame.planes[index]
-    lines = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
-    return lines[: source.height, : source.width]
+def _plane(plane: av.video.plane.VideoPlane, bits: int) -> NDArray[np.integer]:
+    """(rows, columns) view of one plane without the padding of its lines; uint16 where 8 bits do not do."""
+    kind = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    lines = np.frombuffer(plane, kind).reshape(-1, abs(plane.line_size) // kind.itemsize)
+    if plane.line_size < 0:  # stored from the bottom up
+        lines = lines[::-1]
+    return lines[: plane.height, : plane.width]
 
 
-def _interleaved(frame: av.VideoFrame) -> tuple[Gray, Gray]:
-    source = frame.planes[1]
-    pairs = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
-    pairs = pairs[: source.height, : 2 * source.width]
+def _narrow(values: NDArray[np.integer], bits: int) -> Gray:
+    """8 bits per value, rounded."""
+    if bits <= 8:
+        return values  # type: ignore[return-value]  # uint8 by _plane
+    return np.asarray(cv2.convertScaleAbs(values, alpha=0.5 ** (bits - 8)), np.uint8)
+
+
+def _halved(values: Gray, size: tuple[int, int]) -> Gray:
+    """A chroma plane in 4:2:0 spacing, (columns, rows) `size`."""
+    if values.shape == size[::-1]:
+        return values
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _paired(plane: av.video.plane.VideoPlane) -> tuple[Gray, Gray]:
+    """Cb and Cr of nv12, which alternate in one plane."""
+    lines = np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size))
+    pairs = lines[: plane.height, : 2 * plane.width]
     return np.ascontiguousarray(pairs[:, 0::2]), np.ascontiguousarray(pairs[:, 1::2])
+
+
+def copied(picture: Picture) -> Picture:
+    """The same picture in memory of its own."""
+    chroma = picture.chroma and (picture.chroma[0].copy(), picture.chroma[1].copy())
+    return Picture(picture.luma.copy(), chroma, picture.full_range, picture.bt709)
 
 
 def same(one: Picture, other: Picture) -> bool:

@@ -41,21 +41,20 @@ class VideoFile(Source):
         url = "file:" + str(_regular_file(Path(path), name))
         container = open_container(url, name=name, options=OPTIONS)
         try:
-            self._decoder = Decoder(container, name, self.counts, "AUTO")
+            self._decoder = Decoder(container, name, self.counts)
             self._decoded, first = first_picture(self._decoder, name)
             self.probe = probe(self._decoder, first, kind="file", name=name)
             _refuse_beyond(self.probe, start)
         except BaseException:
             container.close()
             raise
-        self._framer = Framer(name, self.probe.time_base, self.counts)
+        self._framer = Framer(name, self.probe.time_base, self.counts, codec=self._decoder.codec)
         self._framer.orientation = orientation(first)
 
     def _frames(self) -> Iterator[Frame]:
-        codec = self._decoder.codec
         try:
             for decoded in self._decoded:
-                frame = self._framer.frame(decoded, codec)
+                frame = self._framer.frame(decoded)
                 if frame is not None:
                     yield frame
         except av.FFmpegError:
