@@ -12,6 +12,8 @@ from .landmarks import N_MESH, N_POINTS
 from .pose import head_pose
 from .records import Face, Picture
 
+Mesh = NDArray[np.float32]
+
 MESH_MARGIN = 1.5
 """Side of the region over that of the box of the points: MediaPipe's."""
 VELOCITY_S = 0.15
@@ -40,22 +42,21 @@ class Iris:
         rim = np.array([0, 1, -1j, -1, 1j], np.complex128)
         return cls(left, 0.5 + IRIS_WIDTH / 2 * rim)
 
-    def measure(
-        self, models: FaceModels, picture: Picture, points: NDArray[np.float32], time: float
-    ) -> None:
+    def measure(self, models: FaceModels, picture: Picture, points: Mesh, time: float) -> None:
+        """Look at it in the eye of these points (478, 3)."""
         found = models.iris(picture, points, self.left)
         start, end = self._corners(points)
         self.shape = (found[:, 0] + 1j * found[:, 1] - start) / (end - start)
         self.time = time
 
-    def place(self, points: NDArray[np.float32]) -> None:
+    def place(self, points: Mesh) -> None:
         """Write its five points where the eye now is; as deep as the corners of the eye are."""
         start, end = self._corners(points)
         place, rows = start + self.shape * (end - start), ROWS[self.left]
         points[rows, 0], points[rows, 1] = place.real, place.imag
         points[rows, 2] = points[CORNERS[self.left], 2].mean()
 
-    def _corners(self, points: NDArray[np.float32]) -> tuple[complex, complex]:
+    def _corners(self, points: Mesh) -> tuple[complex, complex]:
         start, end = (points[i, :2] for i in CORNERS[self.left])
         return complex(*start), complex(*end)
 
@@ -65,7 +66,7 @@ class Track:
     """One face that is followed, or was lost a moment ago."""
 
     face_id: int
-    points: NDArray[np.float32]
+    points: Mesh
     """(478, 3)"""
     score: float
     time: float
@@ -79,13 +80,13 @@ class Track:
     irises: tuple[Iris, Iris] = field(default_factory=lambda: (Iris.resting(False), Iris.resting(True)))
 
     @classmethod
-    def begin(cls, points: NDArray[np.float32], score: float, time: float) -> Track:
+    def begin(cls, points: Mesh, score: float, time: float) -> Track:
         """From the first mesh (468, 3)."""
         room = np.zeros((N_POINTS - N_MESH, 3), np.float32)
         region = mesh_region(points)
         return cls(-1, np.concatenate([points, room]), score, time, region, clear=(time, region.centre))
 
-    def take(self, points: NDArray[np.float32], time: float, clear: bool) -> None:
+    def take(self, points: Mesh, time: float, clear: bool) -> None:
         """New points; `clear`: no other face is near, so that its motion is its own."""
         region = mesh_region(points)
         step = time - self.time
@@ -115,7 +116,7 @@ class Track:
         return Face(self.face_id, points, self.score, head_pose(points))
 
 
-def mesh_region(points: NDArray[np.float32]) -> Region:
+def mesh_region(points: Mesh) -> Region:
     """Where to look for a face whose points were these: MediaPipe's rule."""
     mesh = points[:N_MESH, :2]
     low, high = mesh.min(axis=0), mesh.max(axis=0)

@@ -159,7 +159,7 @@ class FaceTracker:
             self._admit(track, time)
 
     def _where(self, picture: Picture, time: float) -> list[Region]:
-        """Squares to search: the whole picture alone where no place is free, since only a larger face counts."""
+        """Squares to search; the whole picture alone where no place is free: only a larger face counts."""
         if len(self._live) >= self.config.max_faces:
             return self._views.whole(picture)
         expected = [track.region.moved(track.expected(time) - track.region.centre) for track in self._lost]

@@ -4,10 +4,10 @@ Runs in an environment of its own, because mediapipe 0.10.21 needs an old NumPy:
     python3.11 -m venv reference && . reference/bin/activate
     pip install mediapipe==0.10.21 ai-edge-litert scikit-image
     python tests/data/record_face_models.py
-Writes mediapipe_astronaut.npz beside itself: `detection` (8, 2), the face's box as centre and size, then six
-key points; `still` (468, 3), static image mode; `followed` (468, 3) and
-`irises` (10, 3), after ten frames of the same picture (all in pixels; the irises are those of the
-attention model); `<model>_<output>`, what LiteRT answers to a piece of the photograph.
+Writes mediapipe_astronaut.npz beside itself: `detection` (8, 2), the face's box as centre and size, then
+six key points; `still` (468, 3), static image mode; `followed` (468, 3) and `irises` (10, 3), after ten
+frames of the same picture (all in pixels; the irises are those of the attention model);
+`<model>_<output>`, what LiteRT answers to a piece of the photograph.
 """
 
 from pathlib import Path

@@ -1,0 +1,15 @@
+"""What several test files share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def media():
+    """The folder of test clips and photographs, which lies beside the repository and is not part of it."""
+    folder = Path(os.environ.get("MICROAU_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
+    if not folder.is_dir():
+        pytest.skip(f"no test clips in {folder} (set MICROAU_MEDIA)")
+    return folder
