@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.registration import Affine
-from .scenario import Fields, Scenario
+from .fields import Style
+from .scenario import FieldsOf, Scenario
 from .state import State
 
 F32 = NDArray[np.float32]
@@ -18,7 +19,13 @@ F32 = NDArray[np.float32]
 class Face(Protocol):
     """A face that can be drawn in any state: `warp.PhotoFace`, `face3d.IctFace`."""
 
-    fields: Fields
+    fields: FieldsOf
+    drawn_oed: float
+    """Eye distance in pixels on the canvas that `frame` gives."""
+
+    def with_style(self, style: Style) -> Face:
+        """The same face, moving in another person's way."""
+        ...
 
     def render(self, state: State, matrix: Affine, size: tuple[int, int]) -> F32:
         """(height, width, C) picture, 0..255 before rounding."""

@@ -12,7 +12,7 @@ half; the right half is the mirror image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -251,14 +251,31 @@ class Style:
         )
 
 
-def fields(style: Style | None = None, points: Field | None = None) -> dict[str, Field]:
-    """Displacement of every channel: name -> (468, 3), the most moved landmark by 1 % OED.
+class Fields(Mapping[str, Field]):
+    """Displacement of every channel of one person: name -> (468, 3), the most moved landmark by 1 % OED.
+
+    Computed when first asked for.
 
     style   None: everybody's
     points  (468, 3) the person's mesh in the face frame, for the blink, which must shut this eye
     """
-    style = style or Style()
-    return {name: _field(name, style, points) for name in CHANNELS}
+
+    def __init__(self, style: Style | None = None, points: Field | None = None) -> None:
+        self._style, self._points = style or Style(), points
+        self._known: dict[str, Field] = {}
+
+    def __getitem__(self, name: str) -> Field:
+        if name not in self._known:
+            if name not in CHANNELS:
+                raise KeyError(name)
+            self._known[name] = _field(name, self._style, self._points)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CHANNELS)
+
+    def __len__(self) -> int:
+        return len(CHANNELS)
 
 
 def _field(name: str, style: Style, points: Field | None) -> Field:

@@ -26,6 +26,7 @@ from ...engine.landmarks import (
     RIGHT_EYE,
     TRIANGLES,
 )
+from .raster import gather
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -71,13 +72,40 @@ def face_frame(points: NDArray[np.floating]) -> tuple[Floats, Floats, float]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sparse:
+    """A matrix with few entries: row r is the sum over k of shares[k] * values[parents[k]]."""
+
+    starts: Ints
+    """(R + 1,) the entries of row r are starts[r] .. starts[r + 1] - 1."""
+    parents: Ints
+    """(N,)"""
+    shares: NDArray[np.float32]
+    """(N,)"""
+
+    @classmethod
+    def of(cls, matrix: Floats, least: float = 0.0) -> Sparse:
+        """Entries of (R, C) larger than `least`; what is left out is made up for in each row's sum."""
+        kept = np.where(np.abs(matrix) > least, matrix, 0)
+        kept *= matrix.sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
+        rows, parents = np.nonzero(kept)
+        starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
+        shares = kept[rows, parents].astype(np.float32)
+        return cls(starts.astype(np.int32), parents.astype(np.int32), shares)
+
+    def __matmul__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return gather(self.starts, self.parents, self.shares, values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """The fine surface, the same for every person."""
 
     triangles: Ints
     """(T, 3) of fine vertices."""
-    weights: NDArray[np.float32]
-    """(V, C) fine vertices from the C = 468 + 144 control points: fine = weights @ control."""
+    through: Sparse
+    """(C, C) control values that make the surface pass through C = 468 + 144 given values."""
+    limit: Sparse
+    """(V, C) fine vertices from control values."""
     head: NDArray[np.float32]
     """(V,) share of the head's motion: 1 on the face, 0 on the outermost ring."""
     alpha: NDArray[np.float32]
@@ -160,10 +188,24 @@ def sheet() -> Sheet:
     weights = np.eye(n)
     for _ in range(LEVELS):
         triangles, weights = _loop_step(triangles, weights)
-    weights = weights @ np.linalg.inv(weights[:n])  # pass through the control points
+    through = np.linalg.inv(weights[:n])
     triangles, weights, alpha, rims = _add_rims(triangles, weights)
-    head = weights @ with_skirt(np.ones((N_MESH, 1)), (1.0, 0.9, 0.45, 0.0))[:, 0]
-    return Sheet(triangles, weights.astype(np.float32), np.clip(head, 0, 1).astype(np.float32), alpha, rims)
+    ends = with_skirt(np.ones((N_MESH, 1)), (1.0, 0.9, 0.45, 0.0))
+    head = (weights @ through @ ends)[:, 0]
+    return Sheet(
+        triangles,
+        Sparse.of(through, 1e-5),
+        Sparse.of(weights),
+        np.clip(head, 0, 1).astype(np.float32),
+        alpha,
+        rims,
+    )
+
+
+def refine(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(V, n) the fine surface through control values (612, n)."""
+    surface = sheet()
+    return surface.limit @ (surface.through @ np.asarray(values, np.float32))
 
 
 def _add_rims(

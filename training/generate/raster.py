@@ -152,3 +152,14 @@ def lit(corners: F32, triangles: I32, light: F32, ambient: float) -> F32:
             cosine = -cosine
         bright[i] = ambient + (1.0 - ambient) * max(cosine, 0.0)
     return bright
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def gather(starts: I32, parents: I32, shares: F32, values: F32) -> F32:
+    """(R, n) sparse product: row r is the sum over k of shares[k] * values[parents[k]]."""
+    rows = np.zeros((starts.shape[0] - 1, values.shape[1]), np.float32)
+    for r in range(rows.shape[0]):
+        for k in range(starts[r], starts[r + 1]):
+            for c in range(values.shape[1]):
+                rows[r, c] += shares[k] * values[parents[k], c]
+    return rows

@@ -18,7 +18,8 @@ from .fields import FULL, MIDLINE, split
 from .state import Head, State
 from .timing import Curve
 
-Fields = Mapping[str, NDArray[np.float64]]
+FieldsOf = Mapping[str, NDArray[np.float64]]
+"""Channel -> (468, 3) displacement of the mesh points, percent OED, largest 1: `fields.Fields`."""
 
 COMBINATIONS: tuple[tuple[tuple[int, ...], float], ...] = (
     ((4,), 14), ((4, 7), 9), ((1, 2), 8), ((12,), 9), ((6, 12), 6), ((14,), 9), ((7,), 5), ((1,), 4),
@@ -182,7 +183,7 @@ class Scenario:
     def random(
         cls,
         rng: np.random.Generator,
-        fields: Fields,
+        fields: FieldsOf,
         duration: float = 6.0,
         *,
         events: int = 2,
@@ -204,7 +205,7 @@ class _Draw:
     """The dice of `Scenario.random`: keeps what is already taken in time."""
 
     rng: np.random.Generator
-    fields: Fields
+    fields: FieldsOf
     duration: float
     taken: list[tuple[float, float]] = field(default_factory=list)
 
@@ -342,12 +343,16 @@ VISEMES: tuple[Mapping[str, float], ...] = (
 
 
 def expression(
-    rng: np.random.Generator, fields: Fields, curve: Curve, amplitude: float, kind: str = "micro"
+    rng: np.random.Generator, fields: FieldsOf, curve: Curve, amplitude: float, kind: str = "micro"
 ) -> Movement:
     """A combination of units at random; its largest displacement at the apex is `amplitude` percent OED."""
+    return with_amplitude(fields, curve, sided(rng, draw_units(rng)), amplitude, kind)
+
+
+def draw_units(rng: np.random.Generator) -> tuple[int, ...]:
+    """Units that move together, as often as in COMBINATIONS."""
     weights = np.array([w for _, w in COMBINATIONS])
-    units = COMBINATIONS[int(rng.choice(len(COMBINATIONS), p=weights / weights.sum()))][0]
-    return with_amplitude(fields, curve, sided(rng, units), amplitude, kind)
+    return COMBINATIONS[int(rng.choice(len(COMBINATIONS), p=weights / weights.sum()))][0]
 
 
 def sided(rng: np.random.Generator, units: tuple[int, ...]) -> dict[str, float]:
@@ -368,14 +373,14 @@ def sided(rng: np.random.Generator, units: tuple[int, ...]) -> dict[str, float]:
 
 
 def with_amplitude(
-    fields: Fields, curve: Curve, peaks: Mapping[str, float], amplitude: float, kind: str = "micro"
+    fields: FieldsOf, curve: Curve, peaks: Mapping[str, float], amplitude: float, kind: str = "micro"
 ) -> Movement:
     """The movement scaled so that the most moved landmark moves by `amplitude` percent OED."""
     factor = amplitude / displacement(fields, peaks)
     return Movement(curve, {n: a * factor for n, a in peaks.items()}, kind, amplitude)
 
 
-def displacement(fields: Fields, peaks: Mapping[str, float]) -> float:
+def displacement(fields: FieldsOf, peaks: Mapping[str, float]) -> float:
     """Largest displacement of a landmark in the picture plane, percent OED."""
     total = sum(a * fields[n][:, :2] for n, a in peaks.items())
     return float(np.linalg.norm(total, axis=1).max())

@@ -9,6 +9,7 @@ of a pixel changes the picture as it would change a camera's.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from ...engine.landmarks import LEFT_EYE, LEFT_IRIS, LIPS_INNER, N_MESH, RIGHT_EYE, RIGHT_IRIS
 from ...engine.registration import Affine, apply, invert
 from . import raster
-from .fields import Style, fields, lid_gap
-from .mesh import face_frame, mirror, sheet, skirt_points, with_skirt
+from .fields import Fields, Style, lid_gap
+from .mesh import face_frame, mirror, refine, sheet, skirt_points, with_skirt
 from .state import REST, Head, State
 
 F32 = NDArray[np.float32]
@@ -34,10 +35,26 @@ CAMERA = 7.0
 """Distance of the camera in eye distances (60 cm for an adult)."""
 NECK = 0.55
 """The head turns about a point this many eye distances behind the eyes, and below them."""
+AMBIENT = 0.45
+"""Share of the light that comes from everywhere."""
 RIM = 1.0
 """Width of the soft edge of lids and lips, percent OED."""
 FADE = (0.55, 0.15, 0.0, 0.0)
 """Share of the face oval's expression that the skirt rings take part in (neck and hair)."""
+
+
+GRID = 7
+"""Corners of a patch along each side."""
+
+
+def _grid_triangles() -> raster.I32:
+    grid = np.arange(GRID * GRID).reshape(GRID, GRID)
+    a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]
+    quads = [np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (b, d, c))]
+    return np.concatenate(quads).astype(np.int32)
+
+
+PATCH_TRIANGLES = _grid_triangles()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +63,26 @@ class Patch:
 
     texture: F32
     """(h, w, C)"""
-    corner: tuple[float, float]
-    """Place of its top-left pixel in texture pixels of the photograph."""
-    z: float
-    opacity: F32 | None = None
-    """(h, w) or None for opaque."""
-    gaze: bool = False
+    corners: F32
+    """(49, 3) places of a grid over it in texture pixels of the photograph."""
+    looks: F32
+    """(49, 4) as in `raster.cover`."""
+    gaze: bool
     """Moves with the gaze."""
+
+
+def _patch(
+    texture: F32, corner: tuple[int, int], z: float, opacity: F32 | None = None, *, gaze: bool = False
+) -> Patch:
+    """A patch whose top-left pixel lies at `corner` of the photograph's texture."""
+    h, w = texture.shape[:2]
+    uv = np.array([[x, y] for y in np.linspace(0, h - 1, GRID) for x in np.linspace(0, w - 1, GRID)])
+    looks = np.column_stack([uv, np.ones(len(uv)), np.ones(len(uv))]).astype(np.float32)
+    if opacity is not None:
+        rows, columns = np.rint(uv[:, ::-1].T).astype(int)
+        looks[:, 2] = opacity[rows, columns]
+    corners = np.column_stack([uv + corner, np.full(len(uv), z)]).astype(np.float32)
+    return Patch(np.ascontiguousarray(texture), corners, looks, gaze)
 
 
 class PhotoFace:
@@ -80,15 +110,23 @@ class PhotoFace:
         self.points[:, :2] += (factor - 1) / 2
         self.origin, self.axes, self.oed = face_frame(self.points)
         own = (self.points[:N_MESH] - self.origin) @ self.axes.T * (100 / self.oed)
-        self.fields = fields(style, own)
+        self.own = own
+        self.fields = Fields(style, own)
         flipped = own[mirror()] * (-1, 1, 1)
         self.openings = {"45L": float(lid_gap(own).max()), "45R": float(lid_gap(flipped).max())}
         self.rest = skirt_points(self.points[:N_MESH])
         self._rest_fine = _fine(self.rest, self.oed)
         self._light = np.asarray(light, np.float32) / np.float32(np.linalg.norm(light))
-        self._rest_light = raster.lit(self._rest_fine, sheet().triangles, self._light, 0.45)
+        self._rest_light = raster.lit(self._rest_fine, sheet().triangles, self._light, AMBIENT)
+        self._still: tuple[tuple[bytes, tuple[int, int]], F32] | None = None
         self.patches = [*_eye(self, RIGHT_EYE, RIGHT_IRIS), *_eye(self, LEFT_EYE, LEFT_IRIS)]
         self.patches.append(_mouth(self))
+
+    def with_style(self, style: Style) -> PhotoFace:
+        """The same face, moving in another person's way."""
+        other = copy.copy(self)
+        other.fields = Fields(style, self.own)
+        return other
 
     def control(self, state: State) -> Floats:
         """(612, 3) control points after the expression, before the head's motion, texture pixels."""
@@ -113,25 +151,6 @@ class PhotoFace:
         canvas[:, 2] = points[:, 2] * math.sqrt(abs(np.linalg.det(back[:, :2])))
         return canvas
 
-    def render(self, state: State, matrix: Affine, size: tuple[int, int]) -> F32:
-        """(height, width, C) picture, 0..255 before rounding.
-
-        matrix  (2, 3) affine from canvas pixels to texture pixels
-        size    (width, height) of the canvas
-        """
-        image = _background(self.texture, matrix, size)
-        back = invert(matrix)
-        for patch in self.patches:
-            self._paint_patch(image, patch, state, back)
-        fine = _fine(self.control(state), self.oed)
-        looks = np.empty((len(fine), 4), np.float32)
-        looks[:, :2] = self._rest_fine[:, :2]
-        looks[:, 2] = sheet().alpha
-        bright = raster.lit(fine, sheet().triangles, self._light, 0.45)
-        looks[:, 3] = np.clip(bright / self._rest_light, 0.75, 1.3)
-        self._paint(image, fine, looks, sheet().triangles, self.texture, (state.head, back))
-        return image
-
     def frame(self, size: tuple[int, int]) -> Affine:
         """Affine from canvas to texture pixels: the face upright in the middle of the canvas."""
         scale = self.oed / self.drawn_oed
@@ -139,41 +158,58 @@ class PhotoFace:
         shift = middle - scale * (np.array(size) - 1) / 2
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
-    def _paint(
-        self,
-        image: F32,
-        corners: F32,
-        looks: F32,
-        triangles: raster.I32,
-        texture: F32,
-        view: tuple[Head, Affine],
-        share: F32 | None = None,
-    ) -> None:
-        head, back = view
-        turned = self._turned(corners, head, sheet().head if share is None else share)
+    def render(self, state: State, matrix: Affine, size: tuple[int, int]) -> F32:
+        """(height, width, C) picture, 0..255 before rounding.
+
+        matrix  (2, 3) affine from canvas pixels to texture pixels
+        size    (width, height) of the canvas
+        """
+        back = invert(matrix)
+        skin = raster.blank(size[1], size[0])
+        fine = _fine(self.control(state), self.oed)
+        corners = self._on_canvas(fine, state.head, back, sheet().head)
+        raster.cover(skin, corners, self._looks(fine), sheet().triangles)
+        image = self._background(skin, matrix, size)
+        for patch in self.patches:
+            self._paint_patch(image, patch, state, back)
+        raster.fill(image, skin, self.texture)
+        return image
+
+    def _looks(self, fine: F32) -> F32:
+        """(V, 4) texture place, opacity and brightness of the skin; folds and bulges catch the light."""
+        looks = np.empty((len(fine), 4), np.float32)
+        looks[:, :2] = self._rest_fine[:, :2]
+        looks[:, 2] = sheet().alpha
+        bright = raster.lit(fine, sheet().triangles, self._light, AMBIENT)
+        looks[:, 3] = np.clip(bright / self._rest_light, 0.75, 1.3)
+        return looks
+
+    def _background(self, skin: F32, matrix: Affine, size: tuple[int, int]) -> F32:
+        """The photograph at rest, where the skin leaves anything of it to be seen."""
+        if skin[:, :, raster.DEPTH].max() < raster.EMPTY:  # only eyes and mouth are open, and painted
+            return np.zeros((size[1], size[0], self.texture.shape[2]), np.float32)
+        key = (matrix.tobytes(), size)
+        if self._still is None or self._still[0] != key:
+            self._still = key, _warped(self.texture, matrix, size)
+        return self._still[1].copy()
+
+    def _on_canvas(
+        self, points: NDArray[np.floating], head: Head, back: Affine, share: NDArray[np.floating]
+    ) -> F32:
+        turned = self._turned(points, head, share)
         turned[:, :2] = apply(back, turned[:, :2])
-        buffer = raster.blank(image.shape[0], image.shape[1])
-        raster.cover(buffer, turned.astype(np.float32), looks, triangles)
-        raster.fill(image, buffer, texture)
+        return turned.astype(np.float32)
 
     def _paint_patch(self, image: F32, patch: Patch, state: State, back: Affine) -> None:
-        h, w = patch.texture.shape[:2]
-        uv = np.array([[x, y] for y in np.linspace(0, h - 1, 7) for x in np.linspace(0, w - 1, 7)])
-        corners = np.column_stack([uv + patch.corner, np.full(49, patch.z)])
-        if patch.gaze:
-            corners += _gaze_shift(self, state)
-        looks = np.column_stack([uv, np.ones(49), np.ones(49)]).astype(np.float32)
-        if patch.opacity is not None:
-            rows, columns = np.rint(uv[:, ::-1].T).astype(int)
-            looks[:, 2] = patch.opacity[rows, columns]
-        grid = np.arange(49).reshape(7, 7)
-        a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]
-        quads = [np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (b, d, c))]
-        triangles = np.concatenate(quads).astype(np.int32)
-        self._paint(
-            image, corners.astype(np.float32), looks, triangles, patch.texture,
-            (state.head, back), np.ones(49, np.float32),
-        )  # fmt: skip
+        corners = patch.corners + _gaze_shift(self, state) if patch.gaze else patch.corners
+        placed = self._on_canvas(corners, state.head, back, np.ones(len(corners)))
+        low = np.maximum(np.floor(placed[:, :2].min(axis=0)).astype(int), 0)
+        high = np.ceil(placed[:, :2].max(axis=0)).astype(int) + 1
+        window = image[low[1] : max(high[1], low[1]), low[0] : max(high[0], low[0])]
+        placed[:, :2] -= low
+        buffer = raster.blank(window.shape[0], window.shape[1])
+        raster.cover(buffer, placed, patch.looks, PATCH_TRIANGLES)
+        raster.fill(window, buffer, patch.texture)
 
     def _turned(self, points: NDArray[np.floating], head: Head, share: NDArray[np.floating]) -> Floats:
         """Points after the head's motion, of which each takes its share."""
@@ -205,7 +241,7 @@ def rotation(head: Head) -> Floats:
 def _fine(control: Floats, oed: float) -> F32:
     """(V, 3) the fine sheet, with its rims moved into the openings."""
     surface = sheet()
-    fine = surface.weights @ control.astype(np.float32)
+    fine = refine(control)
     for ring, inner in surface.rims:
         middle = fine[ring].mean(axis=0)
         before, after = np.roll(fine[ring], 1, axis=0), np.roll(fine[ring], -1, axis=0)
@@ -254,7 +290,7 @@ def _texture(photo: NDArray[np.uint8], factor: float, density: float) -> tuple[F
     return np.ascontiguousarray(sized), size[0] / photo.shape[1]
 
 
-def _background(texture: F32, matrix: Affine, size: tuple[int, int]) -> F32:
+def _warped(texture: F32, matrix: Affine, size: tuple[int, int]) -> F32:
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     image = cv2.warpAffine(texture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     image = np.asarray(image, np.float32)
@@ -267,7 +303,7 @@ def _region(face: PhotoFace, outline: Floats, margin: float) -> tuple[F32, tuple
     high = np.ceil(outline.max(axis=0) + margin).astype(int) + 1
     size = (int(high[0] - low[0]), int(high[1] - low[1]))
     shift = np.array([[1.0, 0, low[0]], [0, 1.0, low[1]]])
-    return _background(face.texture, shift, size), (int(low[0]), int(low[1])), outline - low
+    return _warped(face.texture, shift, size), (int(low[0]), int(low[1])), outline - low
 
 
 def _inside(shape: tuple[int, int], outline: Floats, shrink: float) -> NDArray[np.bool_]:
@@ -303,7 +339,7 @@ def _eye(face: PhotoFace, lids: NDArray[np.intp], iris: NDArray[np.intp]) -> lis
     disc = _round(pixels, distance, visible, radius)
     opacity = np.clip((1.1 * radius - distance) / (0.14 * radius), 0, 1).astype(np.float32)
     z = float(face.points[lids, 2].mean())
-    return [Patch(white, corner, z), _cut(disc, opacity, corner, centre, 1.2 * radius, z)]
+    return [_patch(white, corner, z), _cut(disc, opacity, corner, centre, 1.2 * radius, z)]
 
 
 def _shaded(white: F32, rows: NDArray[np.int_], outline: Floats, percent: float) -> F32:
@@ -331,7 +367,7 @@ def _cut(disc: F32, opacity: F32, corner: tuple[int, int], centre: Floats, reach
     high = np.ceil(centre + reach).astype(int) + 1
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
     place = (corner[0] + int(low[0]), corner[1] + int(low[1]))
-    return Patch(np.ascontiguousarray(disc[window]), place, z, np.ascontiguousarray(opacity[window]), True)
+    return _patch(disc[window], place, z, opacity[window], gaze=True)
 
 
 def _mouth(face: PhotoFace) -> Patch:
@@ -343,8 +379,8 @@ def _mouth(face: PhotoFace) -> Patch:
     gap = float(np.linalg.norm(face.points[13, :2] - face.points[14, :2]))
     shape = (pixels.shape[0], pixels.shape[1])
     if gap > 3 * percent:
-        return Patch(_inpainted(pixels, _inside(shape, local, RIM * percent)), corner, z)
-    return Patch(_hollow(pixels, local, percent), corner, z)
+        return _patch(_inpainted(pixels, _inside(shape, local, RIM * percent)), corner, z)
+    return _patch(_hollow(pixels, local, percent), corner, z)
 
 
 def _hollow(pixels: F32, outline: Floats, percent: float) -> F32:
@@ -359,6 +395,3 @@ def _hollow(pixels: F32, outline: Floats, percent: float) -> F32:
     pale = np.array([1.15, 1.05, 0.92]) if pixels.shape[2] == 3 else np.array([1.06])
     mix = teeth[:, :, None]
     return np.asarray(lips * (dark * (1 - mix) + pale * mix), np.float32)
-
-
-__all__ = ["DENSITY", "Patch", "PhotoFace", "mirror", "rotation"]
