@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,16 +88,20 @@ def write_bundle(trained: Trained, path: Path, name: str) -> Bundle:
 def to_onnx(deployed: Deployed, example: Arrays) -> onnx.ModelProto:
     """The graph with a dynamic batch, without traces of where it was made."""
     batch = torch.export.Dim("batch")
-    program = torch.onnx.export(
-        deployed,
-        tuple(torch.from_numpy(example[name]) for name in INPUTS),
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_shapes=tuple({0: batch} for _ in INPUTS),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # torch's deprecations within itself, and its remark that one name serves both batches
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "# The axis name")
+        program = torch.onnx.export(
+            deployed,
+            tuple(torch.from_numpy(example[name]) for name in INPUTS),
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=tuple({0: batch} for _ in INPUTS),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise RuntimeError("torch's exporter gave no program")
     model: onnx.ModelProto = program.model_proto

@@ -13,3 +13,14 @@ def media():
     if not folder.is_dir():
         pytest.skip(f"no test clips in {folder} (set MICROAU_MEDIA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory):
+    """A bundle of random weights and the default's structure, exported once."""
+    from microau.export.bundle import write_bundle
+    from tiny import tiny_trained
+
+    path = tmp_path_factory.mktemp("bundle") / "tiny.onnx"
+    write_bundle(tiny_trained(), path, "tiny")
+    return path
