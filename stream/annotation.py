@@ -28,7 +28,7 @@ from .drawing import (
     text_width,
 )  # fmt: skip
 from .events import Event
-from .sinks.terminal import name_unit
+from .sinks.terminal import cautions, name_unit
 from .trace import Trace
 from .wording import clock
 
@@ -101,7 +101,7 @@ def draw_face(picture: Rgb, face: Face, size: float) -> None:
         (right, bottom, -arm, -arm),
     ):
         corner = np.array([(x + dx, y), (x, y), (x, y + dy)])
-        draw_lines(picture, [corner], colour, 2 * thin)
+        draw_lines(picture, [corner], colour, line_width(1.4 * size))
 
 
 def draw_labels(picture: Rgb, face: Face, events: Sequence[Event], moment: float, size: float) -> None:
@@ -130,11 +130,9 @@ def label(event: Event) -> list[str]:
     kind = "macro movement" if event.macro else "candidate"
     facts = f"{kind} {event.score:.2f}  {duration:.0f} ms  {event.amplitude:.1f} %"
     lines = [", ".join(name_unit(unit) for unit in event.units) or "movement, no unit decided", facts]
-    if event.emotion:
+    if event.emotion not in ("", "other"):
         lines[1] += f"  {event.emotion}"
-    if event.flags:
-        lines.append(f"caution: {', '.join(flag.replace('_', ' ') for flag in event.flags)}")
-    return lines
+    return lines + [line for line in [cautions(event)] if line]
 
 
 def _draw_course(

@@ -13,9 +13,9 @@ def opening_notices(session: Session) -> list[str]:
     """What is being analysed, and how late and from when on events come."""
     lookahead, startup = session.pipeline.latency_ms / 1000, session.pipeline.startup_ms / 1000
     return [
-        f"{describe_input(session.source.probe)}; an event is decided at most {lookahead:.2f} s after its"
-        f" apex, the first {startup:.1f} s of a face set its noise floor",
+        describe_input(session.source.probe),
         *_asked_and_set(session),
+        f"events come at most {lookahead:.2f} s after their apex; a face's first {startup:.1f} s set its noise floor",
     ]
 
 

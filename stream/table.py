@@ -5,9 +5,9 @@ CSV, JSON lines and the tables in Python hold the same numbers, rounded here onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from .events import Event, FrameRow
+from .events import Event, FrameRow, Movement
 
 SCHEMA = 1
 """Version of the columns below; it rises when one is renamed, removed or changes its meaning."""
@@ -55,21 +55,29 @@ def event_record(event: Event, aus: Sequence[str], *, explain: bool = False) -> 
     record: dict[str, object] = dict(zip(event_columns(aus), event_values(event, aus), strict=True))
     record["duration_ms"] = round(1000 * (event.offset_s - event.onset_s), 3)
     record["amplitude"] = round(event.amplitude, 3)
-    record["sides"] = {
-        au: {"L": round(left, 4), "R": round(right, 4)} for au, (left, right) in event.sides.items()
-    }
+    record["sides"] = sides_record(event.sides)
     if explain:
-        record["explanation"] = [
-            {
-                "place": movement.place,
-                "dx": round(movement.shift[0], 3),
-                "dy": round(movement.shift[1], 3),
-                "predicted_by": movement.predicted_by,
-                "agreement": round(movement.agreement, 3),
-            }
-            for movement in event.explanation
-        ]
+        record["explanation"] = explanation_record(event.explanation)
     return record
+
+
+def sides_record(sides: Mapping[str, tuple[float, float]]) -> dict[str, dict[str, float]]:
+    """Probabilities of the subject's left and right, for JSON."""
+    return {au: {"L": round(left, 4), "R": round(right, 4)} for au, (left, right) in sides.items()}
+
+
+def explanation_record(movements: Sequence[Movement]) -> list[dict[str, object]]:
+    """Measured movements for JSON; dx to the picture's right, dy down, percent of eye distance."""
+    return [
+        {
+            "place": movement.place,
+            "dx": round(movement.shift[0], 3),
+            "dy": round(movement.shift[1], 3),
+            "predicted_by": movement.predicted_by,
+            "agreement": round(movement.agreement, 3),
+        }
+        for movement in movements
+    ]
 
 
 def frame_values(row: FrameRow) -> tuple[int | float | str, ...]:

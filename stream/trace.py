@@ -62,6 +62,7 @@ class Trace:
         for face_id, points in self._rows.items():
             draw_lines(strip, _pieces(scale, points), face_colour(face_id), line_width(size))
         now = scale.x(moment)
+        shade(strip, (now, 0, strip.shape[1], strip.shape[0]), DARK, 0.45)  # what is still to come
         cv2.line(strip, (round(now), 0), (round(now), strip.shape[0]), WHITE, line_width(size))
         put_text(strip, "motion, % of eye distance", (0.4 * size, 1.1 * size), 0.8 * size, GRAY)
 

@@ -16,6 +16,10 @@ from ..table import event_record
 from ..wording import clock
 
 
+EXPLAINED = 8
+"""Movements that an explanation lists for a reader; the JSON has them all."""
+
+
 class Terminal(Sink):
     """Writes to stdout as events are decided.
 
@@ -60,13 +64,17 @@ def describe(event: Event, *, explain: bool = False) -> Iterator[str]:
     ]
     if event.face_id:
         facts.insert(1, f"face {event.face_id}")
-    if event.emotion:
+    if event.emotion not in ("", "other"):
         facts.append(f"reads as {event.emotion} ({event.emotion_score:.2f})")
-    if event.flags:
-        facts.append(f"caution: {', '.join(flag.replace('_', ' ') for flag in event.flags)}")
-    yield "  ".join(facts)
+    yield "  ".join([*facts, cautions(event)]).rstrip()
     if explain:
-        yield from map(describe_movement, event.explanation)
+        yield from map(describe_movement, event.explanation[:EXPLAINED])
+
+
+def cautions(event: Event) -> str:
+    """What speaks against taking the event at its word; '' where nothing does."""
+    flags = [flag.replace("_", " ") for flag in event.flags if flag != "macro"]
+    return f"caution: {', '.join(flags)}" if flags else ""
 
 
 def name_unit(unit: Unit) -> str:
