@@ -191,9 +191,10 @@ def _target_misfit(card: EngineCard, machine: Machine) -> str:
     targets = card.options.targets
     if targets == ("current",):
         return _same_capability(card, machine)
-    if here in targets or (not targets and machine.compute_capability >= (8, 0)):
+    oldest = (8, 9) if card.options.precision == "fp8" else (8, 0)
+    if here in targets or (not targets and machine.compute_capability >= oldest):
         return ""
-    built_for = ", ".join(targets) or "sm80 and newer"
+    built_for = ", ".join(targets) or "sm{}{} and newer".format(*oldest)
     return f"was built for {built_for}, here is {machine.gpu} ({here})"
 
 

@@ -33,8 +33,9 @@ KEPT = frozenset(
     }
 )
 """Operators that stay in fp32."""
-LARGEST = 65504.0
-"""Largest fp16 number; constants beyond it, such as masks of -1e9, are clipped to it."""
+LARGEST, SMALLEST = 65504.0, 2.0**-24
+"""Of fp16: constants beyond the largest (masks of -1e9) are clipped to it, those below the smallest
+(guards of divisions, 1e-12) raised to it, for a guard that becomes 0 guards nothing."""
 
 
 def to_half(model: Any, coordinates: tuple[str, ...] = ("landmarks",)) -> Any:
@@ -111,7 +112,7 @@ class _Halver:
         for node in [*self.model.graph.node, *self.added]:
             _rename(node.input, name, inner)
             _rename(node.output, name, inner)
-        self.added.append(onnx.helper.make_node("Cast", [inner], [name], f"{name}_float", to=FLOAT))
+        self.added.append(onnx.helper.make_node("Cast", [inner], [name], f"{name}_restored", to=FLOAT))
 
 
 def _rename(names: Any, old: str, new: str) -> None:
@@ -121,5 +122,7 @@ def _rename(names: Any, old: str, new: str) -> None:
 
 
 def _half(constant: Any, name: str | None = None) -> Any:
-    values = np.clip(array(constant), -LARGEST, LARGEST).astype(np.float16)
-    return tensor(constant.name if name is None else name, values)
+    values = array(constant)
+    large = np.clip(np.abs(values), SMALLEST, LARGEST)
+    kept = np.where(values == 0, 0, np.copysign(large, values)).astype(np.float16)
+    return tensor(constant.name if name is None else name, kept)

@@ -68,7 +68,7 @@ def array(tensor: Any) -> NDArray[Any]:
 
 def tensor(name: str, values: NDArray[Any]) -> Any:
     """An initialiser."""
-    return numpy_helper.from_array(np.ascontiguousarray(values), name)
+    return numpy_helper.from_array(np.array(values, order="C"), name)
 
 
 def element_types(model: Any) -> dict[str, int]:

@@ -14,6 +14,7 @@ from ...engine.bundle import split_model
 from ...engine.cuda_driver import Device, Gpu
 from ...engine.engine_file import BuildOptions, EngineCard, Profile, sha256, write_card
 from ...engine.errors import MicroauError
+from ...engine.trt_flavour import import_flavour
 from .network import layer_types, parse, profile
 from .options import HARDWARE, check_options, needs_gpu
 from .session import Session
@@ -59,6 +60,13 @@ def build(
     card = _card(onnx, session, options, shapes, gpu, plan)
     _write(out, plan, card)
     return Built(card, layer_types(network), inspected)
+
+
+def require(options: BuildOptions, device: int = 0) -> None:
+    """MicroauError where this machine lacks the package or the GPU that the build needs."""
+    import_flavour(options.flavour)
+    with _gpu(options, device):
+        pass
 
 
 @contextmanager
