@@ -1,4 +1,4 @@
-"""From a scenario and a face to pictures: one (H, W, 3) uint8 frame at a time."""
+"""From a scenario, a face and a camera to pictures: one (H, W, 3) uint8 frame at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.registration import Affine
+from .camera import Camera, Shot
 from .fields import Style
 from .scenario import FieldsOf, Scenario
 from .state import State
@@ -41,19 +42,13 @@ class Face(Protocol):
 
 
 def render(
-    scenario: Scenario,
-    face: Face,
-    times: Sequence[float],
-    size: tuple[int, int] = (640, 480),
-    noise: float = 1.5,
-    seed: int = 0,
-) -> Iterator[NDArray[np.uint8]]:
-    """Frames (height, width, 3) RGB uint8 of a clip at the given times in seconds.
-
-    noise  standard deviation of the sensor's noise in gray levels, before rounding
-    """
-    matrix, rng = face.frame(size), np.random.default_rng(seed)
-    for time in times:
-        picture = face.render(scenario.state(time), matrix, size)
-        picture += rng.normal(0, noise, picture.shape).astype(np.float32)
-        yield np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    scenario: Scenario, face: Face, camera: Camera, shots: Sequence[Shot], rng: np.random.Generator
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Presentation time and frame (height, width, C) uint8 of every shot, in order."""
+    matrix = face.frame(camera.size)
+    last: tuple[float, NDArray[np.uint8]] | None = None
+    for shot in shots:
+        if last is None or last[0] != shot.content:
+            picture = face.render(scenario.state(shot.content), matrix, camera.size)
+            last = shot.content, camera.expose(picture, shot.content, rng)
+        yield shot.time, last[1]

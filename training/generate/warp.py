@@ -152,10 +152,12 @@ class PhotoFace:
         return canvas
 
     def frame(self, size: tuple[int, int]) -> Affine:
-        """Affine from canvas to texture pixels: the face upright in the middle of the canvas."""
+        """Affine from canvas to texture pixels: the face in the middle if the photograph reaches so far."""
         scale = self.oed / self.drawn_oed
         middle = self.origin[:2] + self.axes[1, :2] * 0.35 * self.oed
         shift = middle - scale * (np.array(size) - 1) / 2
+        room = np.array(self.texture.shape[1::-1]) - 1 - scale * (np.array(size) - 1)
+        shift = np.where(room > 0, np.clip(shift, 0, np.maximum(room, 0)), room / 2)
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
     def render(self, state: State, matrix: Affine, size: tuple[int, int]) -> F32:
