@@ -173,6 +173,19 @@ class Device:
             _call("cuDevicePrimaryCtxRelease_v2", self.gpu.index)
 
 
+class Block:
+    """Bytes on the card, uninitialised."""
+
+    def __init__(self, nbytes: int):
+        self.nbytes = max(1, nbytes)  # the driver refuses an empty one
+        address = c_uint64()
+        _call("cuMemAlloc_v2", ctypes.byref(address), self.nbytes)
+        self.address = address.value
+
+    def close(self) -> None:
+        _call("cuMemFree_v2", self.address)
+
+
 class Buffer:
     """An array twice: page-locked on the host and on the card, so that copies run beside kernels.
 
@@ -182,19 +195,22 @@ class Buffer:
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike):
         self.dtype = np.dtype(dtype)
         self.shape = shape
-        self.nbytes = max(1, int(np.prod(shape)) * self.dtype.itemsize)
-        address = c_uint64()
-        _call("cuMemAlloc_v2", ctypes.byref(address), self.nbytes)
-        self.address = address.value
+        count = int(np.prod(shape))
+        self._block = Block(count * self.dtype.itemsize)
         self._pinned = self._pin()
-        block = memoryview((ctypes.c_uint8 * self.nbytes).from_address(self._pinned.value or 0))
-        self.host: NDArray[Any] = np.frombuffer(block, self.dtype, int(np.prod(shape))).reshape(shape)
+        size = self._block.nbytes
+        host = memoryview((ctypes.c_uint8 * size).from_address(self._pinned.value or 0))
+        self.host: NDArray[Any] = np.frombuffer(host, self.dtype, count).reshape(shape)
+
+    @property
+    def address(self) -> int:
+        return self._block.address
 
     def _pin(self) -> c_void_p:
         try:
-            return _created("cuMemHostAlloc", self.nbytes, 0)
+            return _created("cuMemHostAlloc", self._block.nbytes, 0)
         except BaseException:
-            _call("cuMemFree_v2", self.address)
+            self._block.close()
             raise
 
     def upload(self, rows: int, stream: Stream) -> None:
@@ -212,13 +228,13 @@ class Buffer:
         _call("cuMemcpyDtoDAsync_v2", self.address, address, self._size(rows), stream.handle)
 
     def _size(self, rows: int) -> int:
-        return self.nbytes // self.shape[0] * rows
+        return self._block.nbytes // self.shape[0] * rows
 
     def close(self) -> None:
         """Free both; the host array must not be used afterwards."""
         self.host = np.empty((0, *self.shape[1:]), self.dtype)
         _call("cuMemFreeHost", self._pinned)
-        _call("cuMemFree_v2", self.address)
+        self._block.close()
 
 
 class Stream:
@@ -250,17 +266,13 @@ class Stream:
         try:
             yield graph
         except BaseException:
-            broken = c_void_p()
-            _library().cuStreamEndCapture(
-                self.handle, ctypes.byref(broken)
-            )  # the first error is the one to see
+            self._drop_capture()
             raise
         graph.take(_created("cuStreamEndCapture", self.handle))
 
     def _drop_capture(self) -> None:
-        graph = (
-            c_void_p()
-        )  # unchecked: a broken capture ends with an error, and the first one is to be seen
+        graph = c_void_p()
+        # Unchecked: a broken capture ends with an error of its own, and the first one is to be seen.
         _library().cuStreamEndCapture(self.handle, ctypes.byref(graph))
         if graph:
             _call("cuGraphDestroy", graph)

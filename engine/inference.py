@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle, read_bundle
+from .engine_file import EngineRefused
 from .errors import MicroauError
 
 Array = NDArray[np.float32]
@@ -132,16 +133,26 @@ class Engine(ABC):
             )
 
 
-def open_engine(path: str | Path, device: str | Device = "cpu", threads: int = 1) -> Engine:
+def open_engine(
+    path: str | Path, device: str | Device = "cpu", threads: int = 1, rebuild: str = "never"
+) -> Engine:
     """Open a model on a device; the back end follows from the file's ending.
 
     threads   used inside one run, on the CPU
+    rebuild   'auto': a TensorRT engine that does not fit this machine is built again, once, from the
+              ONNX file beside it; 'never': it is refused
     """
-    from .engines import ENGINES  # the back ends import this module
+    from .engines import ENGINES, tensorrt  # the back ends import this module
 
     path = Path(path)
     if path.suffix not in ENGINES:
         endings = ", ".join(sorted(ENGINES))
         raise MicroauError(f"{path}: no back end for this kind of model file (known: {endings}).")
     where = Device.parse(device) if isinstance(device, str) else device
+    try:
+        return ENGINES[path.suffix](path, where, threads)
+    except EngineRefused:
+        if rebuild != "auto":
+            raise
+    tensorrt.build_again(path, where.index)
     return ENGINES[path.suffix](path, where, threads)

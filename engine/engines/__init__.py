@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..inference import Engine
 from .onnxruntime import OnnxRuntimeEngine
+from .tensorrt import TensorRtEngine
 
-ENGINES: dict[str, type[Engine]] = {".onnx": OnnxRuntimeEngine}
+ENGINES: dict[str, type[Engine]] = {".onnx": OnnxRuntimeEngine, ".plan": TensorRtEngine}
 """File ending -> back end."""
