@@ -12,6 +12,7 @@ MASK = "***"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _SECRET_NAMES = "key|token|pass|pwd|auth|secret|sig|cred|session|sid|user|login|account"
 _SECRET = re.compile(rf"(?i)(?<=[?&;#])([^=&;#?]*(?:{_SECRET_NAMES})[^=&;#?]*)=[^&;]*")
+_CUT_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*:[^/?#]*[/?#].*@")
 _BARE_LOGIN = re.compile(r"[^/\\\s:@]+:[^\s]*@")
 
 
@@ -41,6 +42,11 @@ def mask(text: str) -> str:
         return text
     head, rest = (text[: found.end()], text[found.end() :]) if found else ("", text)
     return head + _SECRET.sub(rf"\1={MASK}", _mask_login(rest))
+
+
+def hides_a_slash(text: str) -> bool:
+    """True where a password may hold a '/', '?' or '#', at which every reader of URLs ends the host."""
+    return bool(_CUT_LOGIN.match(text))
 
 
 def _mask_login(rest: str) -> str:

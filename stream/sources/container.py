@@ -35,18 +35,20 @@ def open_container(
     options: Options,
     format: str | None = None,
     timeout: tuple[float, float] | None = None,
+    hint: str = "",
 ) -> av.container.InputContainer:
     """An opened FFmpeg input with at least one picture stream.
 
     url      what FFmpeg opens, with its protocol
     name     what an error calls it: masked
     timeout  seconds to open, seconds for one read
+    hint     added to a refusal
     raises   MicroauError
     """
     try:
         container = av.open(url, format=format, options=options, timeout=timeout)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MicroauError(f"{name}: {reason(error)}") from None
+        raise MicroauError(f"{name}: {reason(error)}{hint}") from None
     if not container.streams.video:
         kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
         container.close()
@@ -102,11 +104,9 @@ class Decoder:
     ) -> None:
         self.container = container
         self._idle = idle
-        self.stream = _best(container)
+        self.stream = _best(container, name)
         self._name, self._counts = name, counts
         context = self.stream.codec_context
-        if context is None:
-            raise MicroauError(f"{name}: a codec that this FFmpeg does not decode")
         small = context.width * context.height <= SMALL
         # Frame threads hold back one frame each: good for a recording, a delay for a live stream.
         context.thread_type = "SLICE" if live or small else "AUTO"
@@ -119,17 +119,27 @@ class Decoder:
     def frames(self) -> Iterator[av.VideoFrame]:
         """Every picture that decodes; a packet that does not is counted and left out.
 
-        raises  av.FFmpegError where the input itself breaks off
+        raises  av.FFmpegError where the input itself breaks off, after the pictures before that
         """
-        for packet in self._packets():
-            try:
-                yield from packet.decode()
-            except av.error.EOFError:
-                return
-            except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError):
-                raise MicroauError(f"{self._name}: codec {self.codec} cannot be decoded here") from None
-            except av.FFmpegError:
-                self._counts.decoder_errors += 1
+        try:
+            for packet in self._packets():
+                yield from self._decode(packet)
+        except av.FFmpegError:
+            yield from self._decode(None)
+            raise
+
+    def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
+        """The pictures that this packet brings out; None: those that the decoder still holds."""
+        try:
+            frames: list[av.VideoFrame] = self.stream.decode(packet)
+            return frames
+        except av.error.EOFError:  # flushed before
+            return []
+        except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError):
+            raise MicroauError(f"{self._name}: codec {self.codec} cannot be decoded here") from None
+        except av.FFmpegError:
+            self._counts.decoder_errors += 1
+            return []
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Every packet, and empty ones at the end that bring out what the decoder holds back."""
@@ -145,8 +155,11 @@ class Decoder:
         self.container.close()
 
 
-def _best(container: av.container.InputContainer) -> av.VideoStream:
+def _best(container: av.container.InputContainer, name: str) -> av.VideoStream:
     """The largest moving picture: not the cover art or thumbnail that lies beside it."""
+    known = [stream for stream in container.streams.video if stream.codec_context is not None]
+    if not known:
+        raise MicroauError(f"{name}: its video is in a codec that this FFmpeg does not decode")
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    moving = [s for s in container.streams.video if not s.disposition & still]
-    return max(moving or container.streams.video, key=lambda s: s.width * s.height)
+    moving = [stream for stream in known if not stream.disposition & still]
+    return max(moving or known, key=lambda stream: stream.width * stream.height)

@@ -56,7 +56,7 @@ class NetworkStream(Source):
 
     Its stamps are the sender's PTS. When it breaks off or is silent for `STALL_S`, it is opened again
     with growing pauses for up to `reconnect` seconds; the time then goes on by the monotonic clock and
-    the first new frame says how many are missing. A recording served over HTTP (its length is known)
+    the first new frame says how many are missing. A recording served over HTTP (its size is known)
     is read like a file: at the reader's pace, and not opened again.
     """
 
@@ -72,7 +72,7 @@ class NetworkStream(Source):
         self._url, self._name, self._reconnect = url, urls.mask(url), reconnect
         self._stopped = threading.Event()
         self._decoder, self._decoded, first = self._open()
-        recorded = self._decoder.container.duration is not None and urls.scheme(url).startswith("http")
+        recorded = urls.scheme(url).startswith("http") and self._decoder.container.size > 0
         described = probe(self._decoder, first, kind="network", name=self._name, live=not recorded)
         self.probe = replace(described, seekable=False)
         self._framer = Framer(
@@ -85,8 +85,9 @@ class NetworkStream(Source):
         if options is None:
             known = " ".join(f"{name}://" for name in urls.SCHEMES)
             raise MicroauError(f"{self._name}: not an address that is read; known are {known}")
+        hint = "; write / ? # of a password as %2F %3F %23" if urls.hides_a_slash(self._url) else ""
         container = open_container(
-            self._url, name=self._name, options=_COMMON | options, timeout=(OPEN_S, STALL_S)
+            self._url, name=self._name, options=_COMMON | options, timeout=(OPEN_S, STALL_S), hint=hint
         )
         try:
             decoder = Decoder(container, self._name, self.counts, live=True)

@@ -17,7 +17,7 @@ MEMORY = 60
 """Intervals that are remembered: 0.3 s at 200 fps, 2 s at 30 fps."""
 SPREAD = 0.25
 """An interval within this share of the median (or one tick) counts as regular."""
-REGULAR = 0.9
+REGULAR = 0.75
 """Share of regular intervals from which on the rate is constant and a hole is a loss."""
 RESET_S = 0.5
 """Seconds back from which on a stamp is a restarted clock, not a picture out of order."""
@@ -31,7 +31,8 @@ MPEG_TICK = Fraction(1, 90000)
 class Cadence:
     """The running frame interval, and what a longer one means.
 
-    In a constant-rate stream (nine of the last sixty intervals in ten within a quarter of their median)
+    In a constant-rate stream (three of four among the last sixty intervals
+    within a quarter of their median)
     an interval of n times the mean is n - 1 lost frames. In a variable-rate stream (phones, screen
     recorders) a longer interval is no loss: nothing is claimed.
     """
@@ -99,6 +100,7 @@ class Timeline:
         self._last = 0  # unwrapped ticks of the last placed picture
         self._offset = 0  # what is added to a stamp: clock wraps and restarts
         self._broken = False
+        self._guessed = False  # the first picture had no stamp
 
     def restart(self, time_base: Fraction) -> None:
         """The stream was opened again: its stamps begin anew, the time goes on by the clock."""
@@ -115,6 +117,8 @@ class Timeline:
         """
         if pts is None:
             pts = self._fill(duration)
+        elif self._guessed:
+            self._anchor(pts, duration)
         if self._first is None:
             self._first = self._last = pts
             return Place(pts, 0.0, 0)
@@ -129,8 +133,15 @@ class Timeline:
     def _fill(self, duration: int) -> int:
         self._counts.filled_pts += 1
         if self._first is None:
+            self._guessed = True
             return 0
         return self._last - self._offset + max(duration or round(self._cadence.interval), 1)
+
+    def _anchor(self, pts: int, duration: int) -> None:
+        """The first real stamp after pictures without one: it follows them, wherever its clock stands."""
+        self._guessed = False
+        if not 0 < (pts - self._last) * self._tick < 1:
+            self._offset = self._last + max(duration, 1) - pts
 
     def _bridge(self, pts: int, elapsed: float | None) -> int | None:
         """Frames missing before this stamp; None: it does not come after the last."""

@@ -15,7 +15,7 @@ from ...engine.errors import MicroauError
 from ...engine.records import Frame
 from .. import urls
 from ..source import Kind, Probe, Source
-from .container import FILE_FORMATS, Decoder, open_container
+from .container import FILE_FORMATS, Decoder, open_container, reason
 from .framing import Framer
 from .orientation import orientation
 
@@ -92,12 +92,13 @@ def first_picture(decoder: Decoder, name: str) -> tuple[Iterator[av.VideoFrame],
     raises  MicroauError: nothing decodes
     """
     frames = decoder.frames()
+    why = ""
     try:
         first = next(frames, None)
-    except av.FFmpegError:
-        first = None
+    except av.FFmpegError as error:
+        first, why = None, f" ({reason(error)})"
     if first is None:
-        raise MicroauError(f"{name}: no picture of its {decoder.codec} video could be decoded")
+        raise MicroauError(f"{name}: no picture of its {decoder.codec} video could be decoded{why}")
     return itertools.chain([first], frames), first
 
 
