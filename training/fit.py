@@ -85,7 +85,7 @@ def fit(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimiser.step()
             schedule.step()
-            total += float(loss)
+            total += loss.item()
         mean = total / (len(samples) // recipe.batch)
         say(f"epoch {epoch + 1}/{recipe.epochs}: loss {mean:.3f}, {time.perf_counter() - began:.0f} s")
     model.eval()

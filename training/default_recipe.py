@@ -1,0 +1,86 @@
+"""The default model, from photographs to a calibrated checkpoint, by one command.
+
+    microau-train --recipe default --photos FOLDER --face3d FILE.npz --out runs/default
+
+Needs: a folder of frontal photographs with a neutral face, one person each, and, where it is at hand,
+the 3D face of ICT-FaceKit. Every number of the recipe is in the checkpoint; the same inputs, seed
+and number of threads give the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..engine.errors import MicroauError
+from .calibration import Calibration
+from .checkpoint import Trained, save
+from .fit import Recipe, fit
+from .flow_samples import FlowSamples, read_shards
+from .generate.people import PHOTO_ENDINGS, Person, photo_people
+from .make_samples import Making, make_shards
+from .model import MicroAuClip
+from .quality import ask, calibrate, report
+from .splits import split
+
+Say = Callable[[str], None]
+Source = tuple[str, Callable[[], Person]]
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRecipe:
+    """Settings of the whole chain."""
+
+    making: Making = field(default_factory=Making)
+    fit: Recipe = field(default_factory=Recipe)
+    threads: int = 1
+
+
+def train_default(
+    recipe: DefaultRecipe, sources: list[Source], out: Path, cache: Path, say: Say
+) -> Trained:
+    """Make the samples, train, calibrate on validation persons, judge on test persons, save."""
+    began = time.perf_counter()
+    torch.set_num_threads(recipe.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    samples = read_shards(make_shards(sources, recipe.making, cache, say))
+    people = split(samples.persons)
+    say(f"{len(samples)} samples of {len(samples.persons)} persons, {len(people.train)} trained on")
+    model = fit(samples.of(people.train), recipe.fit, say)
+    chosen = ask(model, samples.of(people.validation), recipe.fit)
+    calibration = calibrate(chosen, model.layout.sided)
+    card: dict[str, Any] = {
+        "recipe": json.loads(json.dumps(asdict(recipe))),
+        "split": asdict(people),
+        "validation": report(chosen, calibration, samples.aus),
+        "test": _judge(model, samples.of(people.test), recipe, calibration),
+        "minutes": round((time.perf_counter() - began) / 60, 1),
+    }
+    trained = Trained(model, recipe.fit.sizes, calibration, samples.spec, card)
+    save(trained, out)
+    return trained
+
+
+def photo_sources(folder: Path) -> list[Source]:
+    """Everybody in a folder of photographs, each loaded when it is needed."""
+    if not folder.is_dir():
+        raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each.")
+    stems = sorted(f.stem for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
+    return [(f"photo/{stem}", partial(_photo, folder, stem)) for stem in stems]
+
+
+def _photo(folder: Path, stem: str) -> Person:
+    return photo_people(folder, [stem])[0]
+
+
+def _judge(
+    model: MicroAuClip, samples: FlowSamples, recipe: DefaultRecipe, calibration: Calibration
+) -> dict[str, object]:
+    return report(ask(model, samples, recipe.fit), calibration, samples.aus)
