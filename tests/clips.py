@@ -1,4 +1,4 @@
-"""Small videos made on the spot, each picture with its own number drawn into it, so that it can be named."""
+"""Small videos made on the spot; each picture has its own number drawn into it, so that it can be named."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,9 +7,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from microau.stream.source import Source
+from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 96, 64
 BITS = 10

@@ -5,6 +5,7 @@ packet as section 10.12 says ('$', channel, length).
 """
 
 import base64
+import contextlib
 import socket
 import struct
 import threading
@@ -46,10 +47,8 @@ class RtspCamera:
             except OSError:  # closed: the test is over
                 return
             with client, client.makefile("rb") as lines:
-                try:
+                with contextlib.suppress(ConnectionError):  # the client left
                     self._talk(client, lines)
-                except (ConnectionError, BrokenPipeError):
-                    pass
 
     def _talk(self, client, lines):
         while request := lines.readline().decode().split():

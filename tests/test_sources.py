@@ -1,4 +1,4 @@
-"""Files and folders: every picture once, under its own number, at its own time; what is no video is refused."""
+"""Files and folders: every picture once, with its own number and time; what is no video is refused."""
 
 import itertools
 import os
@@ -10,10 +10,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import HEIGHT, WIDTH, drawing, number_of, numbers, write_pictures, write_video
+from clips import drawing, number_of, numbers, write_pictures, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from microau import MicroauError
 from microau.stream.source import Counts, open_source
 from microau.stream.sources.images import read_picture
@@ -500,7 +499,7 @@ def test_playlists_and_address_tricks_reach_no_other_file_or_host(tmp_path):
             "local.m3u8": f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n",
             "list.ffconcat": "ffconcat version 1.0\nfile secret.ts\n",
             "list.mp4": "ffconcat version 1.0\nfile secret.ts\n",
-            "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n",
+            "list.sdp": "v=0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n",
             "list.mpd": f'<?xml version="1.0"?><MPD><Period><BaseURL>{url}</BaseURL></Period></MPD>',
         }
         for name, text in lists.items():
