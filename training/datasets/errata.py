@@ -43,8 +43,9 @@ class Erratum:
 def _frames(
     dataset: str, reason: str, field: str, numbers: Mapping[int, int], rows: int = 0
 ) -> list[Erratum]:
+    version = f"-of-{rows}" if rows else ""
     return [
-        Erratum(f"{dataset}-{field}-{row}", dataset, row, {field: number}, reason, rows=rows)
+        Erratum(f"{dataset}-{field}-{row}{version}", dataset, row, {field: number}, reason, rows=rows)
         for row, number in numbers.items()
     ]
 
