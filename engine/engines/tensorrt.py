@@ -51,12 +51,19 @@ class TensorRtEngine(Engine):
             raise MicroauError(f"{self.bundle.path}: a TensorRT engine needs a GPU: --device tensorrt")
         self._trt: Any = import_flavour(self._card.options.flavour)
         with ExitStack() as undo:
-            self._gpu = Device(self.device.index)
+            self._gpu = self._claim_gpu()
             undo.callback(self._gpu.close)
             with self._gpu.current():
                 plan = _load(self._trt, self.bundle.path, self._card, self._gpu)
                 self._runner = _runner(self._trt, plan, self._card)
             undo.pop_all()
+
+    def _claim_gpu(self) -> Device:
+        try:
+            return Device(self.device.index)
+        except MicroauError as error:
+            instead = "--device cpu runs the .onnx file"
+            raise MicroauError(f"device {self.device}: {error}; {instead}") from error
 
     def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         with self._gpu.current():
