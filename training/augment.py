@@ -25,6 +25,10 @@ class Variation:
     """Share of samples seen in a mirror."""
     gain: float = 0.35
     """Natural logarithm: amplitudes times e^-gain .. e^gain."""
+    uneven: float = 0.25
+    """The same, standard deviation of a smooth field: skin does not move alike everywhere."""
+    bend: float = 10.0
+    """Degrees, standard deviation of a smooth field by which directions turn."""
     noise: float = 0.12
     """Percent OED, largest standard deviation of smooth noise (errors of the flow)."""
     residue: float = 0.25
@@ -57,7 +61,8 @@ def vary(
     if rng.random() < how.mirror:
         flow, points, amplitude = mirrored(flow, points, amplitude, mirror_of)
     gain = np.float32(np.exp(rng.uniform(-how.gain, how.gain)))
-    flow = flow * gain + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
+    flow = _otherwise(flow * gain, rng, how)
+    flow = flow + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
     flow, points = _registered_otherwise(flow, points, rng, how)
     points = points + rng.normal(0, how.jitter, points.shape).astype(np.float32)
     return flow, points, amplitude * gain
@@ -69,6 +74,17 @@ def mirrored(
     """The sample as in a mirror: left is right."""
     swapped = points[mirror_of] * np.array([-1, 1], np.float32) + np.array([CROP - 1, 0], np.float32)
     return flow[:, ::-1] * np.array([-1, 1], np.float32), swapped, amplitude[:, ::-1]
+
+
+def _otherwise(flow: Array, rng: np.random.Generator, how: Variation) -> Array:
+    """The movement of a face whose skin follows the same muscles a little differently."""
+    size = flow.shape[0]
+    grain = int(rng.integers(3, 8))
+    coarse = rng.normal(0, 1, (grain, grain, 2)) * (how.uneven, np.radians(how.bend))
+    field = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    along, across = np.exp(field[..., 0]) * np.stack([np.cos(field[..., 1]), np.sin(field[..., 1])])
+    x, y = flow[..., 0], flow[..., 1]
+    return np.stack([along * x - across * y, across * x + along * y], axis=-1)
 
 
 def _noise(size: int, rng: np.random.Generator, how: Variation) -> Array:

@@ -1,0 +1,61 @@
+"""Temperatures and thresholds: known answers, and independence from what must not matter."""
+
+import numpy as np
+import pytest
+from microau.training.calibration import (
+    QUIET,
+    expected_calibration_error,
+    f1,
+    sigmoid,
+    temperature,
+    threshold,
+)
+from sklearn.metrics import f1_score
+
+NONE_STILL = np.zeros(4000, bool)
+
+
+@pytest.fixture
+def honest():
+    """Log-odds and labels drawn from them."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 4000)
+    return logits, (rng.random(4000) < sigmoid(logits)).astype(int)
+
+
+@pytest.mark.parametrize("boast", [0.4, 1.0, 3.0])
+def test_the_temperature_undoes_a_known_boast(honest, boast):
+    logits, labels = honest
+    assert temperature(logits * boast, labels) == pytest.approx(boast, rel=0.1)
+
+
+def test_calibrated_probabilities_come_true(honest):
+    logits, labels = honest
+    assert expected_calibration_error(sigmoid(logits), labels) < 0.03
+    assert expected_calibration_error(sigmoid(4 * logits), labels) > 0.1
+
+
+def test_the_threshold_is_the_best_of_all(honest):
+    logits, labels = honest
+    probability = sigmoid(logits)
+    best = max(f1_score(labels, probability >= t) for t in np.linspace(0.1, 0.9, 81))
+    chosen = threshold(probability, labels, NONE_STILL)
+    assert f1_score(labels, probability >= chosen) == pytest.approx(best)
+    assert f1(probability >= chosen, labels == 1) == pytest.approx(best)
+
+
+def test_a_gap_is_cut_in_its_middle():
+    probability = np.array([0.1] * 50 + [0.9] * 50)
+    labels = np.repeat([0, 1], 50)
+    assert threshold(probability, labels, np.zeros(100, bool)) == pytest.approx(0.5, abs=0.02)
+
+
+def test_still_pairs_are_left_alone_even_at_the_price_of_f1(honest):
+    logits, labels = honest
+    still = np.zeros(4000, bool)
+    quiet = np.flatnonzero((labels == 0) & (logits < 1.5))
+    still[quiet[:1000]] = True
+    probability = sigmoid(logits)
+    free, bound = threshold(probability, labels, NONE_STILL), threshold(probability, labels, still)
+    assert (probability[still] >= free).mean() > QUIET
+    assert (probability[still] >= bound).mean() <= QUIET
