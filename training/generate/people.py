@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from ...engine.errors import MicroauError
 from ...engine.faces import find_faces
 from ...engine.records import Picture
+from .binding import Binding, bind
 from .clip import Face
+from .face3d import MODES, IctFace, identity
 from .fields import Style
+from .ict import IctModel, load_ict
+from .skin import Painter
+from .state import REST, Head
 from .warp import PhotoFace
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -88,3 +93,68 @@ def _around_face(
     high = np.ceil(middle + reach).astype(int)
     cut = np.ascontiguousarray(photo[low[1] : high[1], low[0] : high[0]])
     return cut, points - np.array([low[0], low[1], 0], np.float32)
+
+
+def ict_people(path: Path, n: int, seed: int = 0) -> list[Person]:
+    """`n` identities of the 3D face at random: shape, skin, light and how the head is held.
+
+    path  ICT-FaceKit as one .npz of arrays
+
+    Raises MicroauError where the file is missing or something else.
+    """
+    model = load_ict(path)
+    studio = Studio(model)
+    return [studio.person(k, seed) for k in range(n)]
+
+
+class Studio:
+    """Makes identities of one model; what they share is made once."""
+
+    def __init__(self, model: IctModel) -> None:
+        self.model, self.painter = model, Painter(model)
+        self.binding = self._bound()
+
+    def person(self, number: int, seed: int) -> Person:
+        """One identity; the same number and seed give the same one."""
+
+        @lru_cache(maxsize=1)
+        def made() -> IctFace:
+            rng = np.random.default_rng([seed, number])
+            weights = np.clip(rng.normal(0, 0.8, MODES), -2, 2)
+            light = (float(rng.normal(0, 0.6)), -abs(float(rng.normal(0.3, 0.4))), -1.0)
+            return IctFace(
+                self.model, self.binding, identity(self.model, weights), self.painter.paint(rng), 100.0,
+                places=self.painter.places,
+                style=Style.random(rng),
+                pose=Head(*(float(a) for a in np.clip(rng.normal(0, 1, 3), -2, 2) * (5, 4, 2.5))),
+                light=light,
+                ambient=float(rng.uniform(0.3, 0.65)),
+                backdrop=_backdrop(rng),
+            )  # fmt: skip
+
+        @lru_cache(maxsize=4)
+        def build(oed: float, gray: bool) -> IctFace:
+            return made().at_size(oed, gray=gray)
+
+        return Person(f"ict{number:03d}", "face3d", build)
+
+    def _bound(self) -> Binding:
+        """The face points are found once, on the average face."""
+        rng = np.random.default_rng(11)
+        rough = Binding(
+            np.repeat(self.model.lm68[[36] * 478][:, None], 3, axis=1), np.full((478, 3), 1 / 3)
+        )
+        rough.points[263] = self.model.lm68[45]
+        atlas, places = self.painter.paint(rng), self.painter.places
+        face = IctFace(self.model, rough, self.model.neutral, atlas, 220.0, places=places, ambient=0.6)
+        size = (720, 860)
+        matrix = face.frame(size)
+        picture = np.clip(face.render(REST, matrix, size), 0, 255).astype(np.uint8)
+        return bind(self.model, face.seen(REST, matrix), face_points(picture, "the 3D face"))
+
+
+def _backdrop(rng: np.random.Generator) -> NDArray[np.float32]:
+    """(24, 32, 3) a dim wall, uneven."""
+    wall = rng.uniform(40, 190) * rng.uniform(0.85, 1.0, 3)
+    cloud = 1 + 0.25 * cv2.GaussianBlur(rng.normal(0, 1, (24, 32)), (0, 0), 4)[:, :, None]
+    return np.asarray(wall * cloud, np.float32)

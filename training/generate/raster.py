@@ -34,13 +34,14 @@ def blank(height: int, width: int) -> F32:
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def cover(buffer: F32, corners: F32, looks: F32, triangles: I32) -> None:
+def cover(buffer: F32, corners: F32, looks: F32, triangles: I32, facing: float = 0.0) -> None:
     """Write what is seen of each triangle: texture place, opacity, brightness; the nearest wins.
 
     buffer     (H, W, 5) as in `blank`, changed in place
     corners    (V, 3) x, y in canvas pixels, z (smaller is nearer)
     looks      (V, 4) u, v in texture pixels, opacity, brightness factor
     triangles  (T, 3)
+    facing     1 or -1: only triangles wound clockwise or counter-clockwise on the canvas; 0: all
     """
     height, width = buffer.shape[0], buffer.shape[1]
     for t in range(triangles.shape[0]):
@@ -49,7 +50,7 @@ def cover(buffer: F32, corners: F32, looks: F32, triangles: I32) -> None:
         bx, by = corners[b, 0] - ax, corners[b, 1] - ay
         cx, cy = corners[c, 0] - ax, corners[c, 1] - ay
         area = bx * cy - by * cx
-        if abs(area) < 1e-12:
+        if abs(area) < 1e-12 or area * facing < 0:
             continue
         low = max(math.ceil(ay + min(0.0, by, cy) - 1e-4), 0)
         high = min(math.floor(ay + max(0.0, by, cy) + 1e-4), height - 1)
@@ -117,6 +118,40 @@ def fill(image: F32, buffer: F32, texture: F32) -> None:
                     total += wy[j] * line
                 old = image[row, column, channel]
                 image[row, column, channel] = old + alpha * (gain * total - old)
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def fill_twice(image: F32, buffer: F32, texture: F32) -> None:
+    """As `fill`, from a buffer of twice the size: four samples a pixel, each read bilinearly.
+
+    image    (H, W, C) changed in place
+    buffer   (2H, 2W, 5); its pixel (2r, 2c) is the top-left quarter of the canvas pixel (r, c)
+    texture  (h, w, C)
+    """
+    height, width, channels = image.shape
+    th, tw = texture.shape[0], texture.shape[1]
+    total = np.empty(channels, np.float32)
+    for row in range(height):
+        for column in range(width):
+            old = image[row, column]
+            total[:] = 0.0
+            empty = 0
+            for quarter in range(4):
+                r, c = 2 * row + quarter // 2, 2 * column + quarter % 2
+                if buffer[r, c, DEPTH] >= EMPTY:
+                    empty += 1
+                    continue
+                u, v = buffer[r, c, U], buffer[r, c, V]
+                x = min(max(int(u), 0), tw - 2)
+                y = min(max(int(v), 0), th - 2)
+                fx, fy, gain = u - x, v - y, buffer[r, c, GAIN] * 0.25
+                for k in range(channels):
+                    top = texture[y, x, k] + fx * (texture[y, x + 1, k] - texture[y, x, k])
+                    low = texture[y + 1, x, k] + fx * (texture[y + 1, x + 1, k] - texture[y + 1, x, k])
+                    total[k] += gain * (top + fy * (low - top))
+            if empty < 4:
+                for k in range(channels):
+                    image[row, column, k] = total[k] + old[k] * (0.25 * empty)
 
 
 @njit(cache=True, fastmath=True, nogil=True)
