@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..engine.records import Face, Frame, Rgb
 from .drawing import (
@@ -44,10 +45,10 @@ OUTLINES = tuple(
         (276, 283, 282, 295, 285, 336, 296, 334, 293, 300, 276),
         (168, 6, 197, 195, 5, 4),
         (98, 97, 2, 326, 327),
-        (469, 470, 471, 472, 469),
-        (474, 475, 476, 477, 474),
     )
 )
+IRISES = (slice(468, 473), slice(473, 478))
+"""Centre first, then four points of the rim."""
 
 
 def text_size(height: int, width: int) -> float:
@@ -92,6 +93,7 @@ def draw_face(picture: Rgb, face: Face, size: float) -> None:
     colour = face_colour(face.face_id)
     thin = line_width(0.7 * size)
     draw_lines(picture, [face.points[outline, :2] for outline in OUTLINES], colour, thin)
+    draw_lines(picture, [_circle(face.points[iris, :2]) for iris in IRISES], colour, thin, closed=True)
     left, top, right, bottom = face.box
     arm = 0.12 * (right - left)
     for x, y, dx, dy in (
@@ -102,6 +104,13 @@ def draw_face(picture: Rgb, face: Face, size: float) -> None:
     ):
         corner = np.array([(x + dx, y), (x, y), (x, y + dy)])
         draw_lines(picture, [corner], colour, line_width(1.4 * size))
+
+
+def _circle(iris: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A circle (24, 2) about the centre (first) of an iris through its rim (the rest)."""
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
+    return np.asarray(iris[0] + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1), np.float32)
 
 
 def draw_labels(picture: Rgb, face: Face, events: Sequence[Event], moment: float, size: float) -> None:

@@ -103,7 +103,8 @@ def _draw_grid(strip: Rgb, scale: _Scale, size: float) -> None:
     for percent in range(step, int(scale.top) + 1, step):
         y = round(scale.y(percent))
         cv2.line(strip, (0, y), (strip.shape[1], y), (44, 49, 57), 1)
-        put_text(strip, f"{percent}", (strip.shape[1] - 1.6 * size, y - 0.2 * size), 0.75 * size, GRAY)
+        if y > size:
+            put_text(strip, f"{percent}", (strip.shape[1] - 1.6 * size, y - 0.2 * size), 0.75 * size, GRAY)
 
 
 def _draw_band(strip: Rgb, scale: _Scale, event: Event, size: float) -> None:
@@ -113,7 +114,9 @@ def _draw_band(strip: Rgb, scale: _Scale, event: Event, size: float) -> None:
     if right < 0 or left > strip.shape[1]:
         return
     shade(strip, (left, 0, right, strip.shape[0]), colour, 0.22)
-    cv2.line(strip, (round(apex), 0), (round(apex), strip.shape[0]), colour, line_width(size))
+    cv2.line(
+        strip, (round(apex), round(2.5 * size)), (round(apex), strip.shape[0]), colour, line_width(size)
+    )
     text = fit_text(short_name(event), 0.85 * size, 0.3 * strip.shape[1])
     put_text(strip, text, (max(left, 2.0) + 0.2 * size, 2.2 * size), 0.85 * size, colour)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -93,6 +94,7 @@ class View(Sink):
 
     def _show(self, picture: Rgb) -> None:
         if not self._open:
+            os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # it misses fonts that none needs
             cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE)
             self._open = True
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
