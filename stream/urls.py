@@ -11,9 +11,9 @@ MASK = "***"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _SECRET_NAMES = "key|token|pass|pwd|auth|secret|sig|cred|session|sid|user|login|account"
-_SECRET = re.compile(rf"(?i)(?<=[?&;#])([^=&;#?]*(?:{_SECRET_NAMES})[^=&;#?]*)=[^&;]*")
+_SECRET = re.compile(rf"(?i)(?<=[?&;#])([^=&;#?]*(?:{_SECRET_NAMES})[^=&;#?]*)=[^&;]*?(?=[&;]|#[^&;#]*=|$)")
 _CUT_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*:[^/?#]*[/?#].*@")
-_BARE_LOGIN = re.compile(r"[^/\\\s:@]+:[^\s]*@")
+_BARE_LOGIN = re.compile(r"(?![A-Za-z]:[/\\])[^/\\\s:@]+:[^\s]*@")
 
 
 def scheme(text: str) -> str:

@@ -46,9 +46,9 @@ class RtspCamera:
                 client, _ = self._server.accept()
             except OSError:  # closed: the test is over
                 return
-            with client, client.makefile("rb") as lines:
-                with contextlib.suppress(ConnectionError):  # the client left
-                    self._talk(client, lines)
+            gone = contextlib.suppress(ConnectionError)  # the client left
+            with gone, client, client.makefile("rb") as lines:
+                self._talk(client, lines)
 
     def _talk(self, client, lines):
         while request := lines.readline().decode().split():

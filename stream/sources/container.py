@@ -7,6 +7,7 @@ the protocols and the container formats are therefore named one by one.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import av
@@ -25,6 +26,7 @@ SMALL = 400_000
 """Pixels up to which one thread decodes: at 640x480 threads cost 40 % more CPU and are slower
 (benchmarks/capture.py --threads); at 960x540 they double the rate."""
 
+TOO_LATE = "no answer in time"
 Options = dict[str, str]
 
 
@@ -45,10 +47,12 @@ def open_container(
     hint     added to a refusal
     raises   MicroauError
     """
+    began = time.monotonic()
     try:
         container = av.open(url, format=format, options=options, timeout=timeout)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MicroauError(f"{name}: {reason(error)}{hint}") from None
+        late = timeout is not None and time.monotonic() - began >= timeout[0]
+        raise MicroauError(f"{name}: {TOO_LATE if late else reason(error)}{hint}") from None
     if not container.streams.video:
         kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
         container.close()
@@ -77,8 +81,8 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (av.error.ProtocolNotFoundError, "asks for a protocol that is not allowed"),
     (av.error.DemuxerNotFoundError, "a container format that this FFmpeg does not read"),
     (av.error.DecoderNotFoundError, "a codec that this FFmpeg does not decode"),
-    (av.error.ExitError, "no answer in time"),
-    (TimeoutError, "no answer in time"),
+    (av.error.ExitError, TOO_LATE),
+    (TimeoutError, TOO_LATE),
     (ConnectionRefusedError, "connection refused: is the stream being sent?"),
     (FileNotFoundError, "no such file"),
     (PermissionError, "not allowed to read it"),

@@ -132,7 +132,7 @@ class Timeline:
 
     def _fill(self, duration: int) -> int:
         self._counts.filled_pts += 1
-        if self._first is None:
+        if self._first is None or self._broken:  # RTSP gives the first picture of a connection no stamp
             self._guessed = True
             return 0
         return self._last - self._offset + max(duration or round(self._cadence.interval), 1)
@@ -140,7 +140,7 @@ class Timeline:
     def _anchor(self, pts: int, duration: int) -> None:
         """The first real stamp after pictures without one: it follows them, wherever its clock stands."""
         self._guessed = False
-        if not 0 < (pts - self._last) * self._tick < 1:
+        if not 0 < (pts + self._offset - self._last) * self._tick < 1:
             self._offset = self._last + max(duration, 1) - pts
 
     def _bridge(self, pts: int, elapsed: float | None) -> int | None:
