@@ -1,11 +1,9 @@
 """Each loader on a small folder that is built here in that set's own shape, mistakes included."""
 
-import struct
-
 import cv2
 import numpy as np
-import openpyxl
 import pytest
+from dataset_folders import HEADER2, picture, put_frames, put_video, put_xls, put_xlsx, row2
 from microau.engine.errors import MicroauError
 from microau.training.datasets import errata, registry
 from microau.training.datasets.emotions import emotion_class, emotion_name, label_of
@@ -15,32 +13,6 @@ from microau.training.datasets.guard import LeakError, check_split, copies, fing
 from microau.training.datasets.registry import find_layout, load
 
 
-def picture(value):
-    rows = np.full((6, 8, 3), value % 251, np.uint8)
-    rows[0, 0] = value // 251 % 256, value // 251 // 256, 9
-    return rows
-
-
-def put_frames(folder, numbers, name="img{}.png", first=0):
-    """Lossless images whose pixels tell their number (plus `first`, to make clips differ)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        cv2.imwrite(str(folder / name.format(number)), picture(number + first))
-
-
-def put_xlsx(path, *sheets):
-    """Sheets are lists of rows, or (title, rows)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for k, sheet in enumerate(sheets):
-        title, rows = sheet if isinstance(sheet, tuple) else (f"Sheet{k + 1}", sheet)
-        page = book.create_sheet(title)
-        for row in rows:
-            page.append(row)
-    book.save(path)
-
-
 def problems(loaded):
     return [str(problem) for problem in loaded.problems]
 
@@ -48,14 +20,6 @@ def problems(loaded):
 def only(loaded):
     assert len(loaded.samples) == 1, problems(loaded)
     return loaded.samples[0]
-
-
-HEADER2 = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units",
-           "Estimated Emotion"]  # fmt: skip
-
-
-def row2(subject, clip, onset, apex, offset, aus="4", emotion="others"):
-    return [subject, clip, None, onset, apex, offset, None, aus, emotion]
 
 
 @pytest.fixture
@@ -113,7 +77,7 @@ class TestCasme2:
         assert only(loaded).apex == 60
         assert "20190701" in loaded.version
         assert "not used: CASME2-coding-20140508.xlsx" in loaded.version
-        assert any("1 of 2 image folders belong to no sample" in text for text in problems(loaded))
+        assert any("1 of 2 image folders without a sample" in text for text in problems(loaded))
 
     def test_columns_may_move_and_carry_spaces(self, casme2):
         header = [
@@ -148,7 +112,7 @@ class TestCasme2:
         put_frames(casme2 / "Cropped" / "sub01" / "EP02_01f", range(46, 87), "reg_img{}.png")
         whole, cropped = load("casme2", casme2), load("casme2", casme2, tree="cropped")
         assert "CASME2_RAW_selected" in str(whole.samples[0].frames.path)
-        assert "cropped (1 folders)" in whole.images
+        assert "cropped (1 folder)" in whole.images
         assert only(cropped).frames.numbers == tuple(range(46, 87))
         assert any("EP03_02" in text and "but in selected" in text for text in problems(cropped))
 
@@ -207,7 +171,7 @@ class TestCasme2:
             (row2(1, "EP02_01f", 46, 59, 86, "4", "boredom"), "kept without emotion"),
             (
                 row2(1, "EP02_01f", 46, 59, 89),
-                "3 frames between onset and offset are missing, the first is 87",
+                "3 frames missing between onset and offset, the first is 87",
             ),
         ],
     )
@@ -222,14 +186,14 @@ class TestCasme2:
         loaded = load("casme2", casme2)
         assert len(loaded.samples) == 2
         assert any(
-            "1 frames between onset and offset are missing, the first is 70" in t for t in problems(loaded)
+            "1 frame missing between onset and offset, the first is 70" in t for t in problems(loaded)
         )
 
     def test_two_images_of_one_number_are_reported(self, casme2):
         folder = casme2 / "CASME2_RAW_selected/CASME2_RAW_selected/sub01/EP02_01f"
         put_frames(folder, [50], "img0{}.png")
         assert any(
-            "1 images passed over, e.g. img50.png" in text for text in problems(load("casme2", casme2))
+            "1 image passed over, e.g. img50.png" in text for text in problems(load("casme2", casme2))
         )
 
     def test_a_clip_counted_anew_from_one_is_followed_where_certain(self, casme2):
@@ -302,8 +266,8 @@ class TestErrata:
 
 
 SAMM_HEADER = [
-    "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro",
-    "Action Units", "Estimated Emotion", "Objective Classes", "Notes",
+    "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration",
+    "Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes",
 ]  # fmt: skip
 
 
@@ -606,33 +570,6 @@ class TestPlain:
         (tmp_path / "labels.csv").write_text("Subject,Filename,Onset,Offset\na,c,1,3\n", encoding="utf-8")
         put_frames(tmp_path / "c", (1, 2, 3))
         assert np.isnan(only(load("plain", tmp_path)).duration)
-
-
-def put_video(path, n_frames):
-    """Gray pictures of brightness 20 k."""
-    import av
-
-    with av.open(str(path), "w") as video:
-        stream = video.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.bit_rate = 64, 64, 2_000_000
-        for k in range(n_frames):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * k, np.uint8), format="rgb24")
-            video.mux(stream.encode(frame))
-        video.mux(stream.encode())
-
-
-def put_xls(path, rows):
-    """A BIFF 2 workbook (Excel 2.1): the oldest and smallest `.xls` there is."""
-    records = [(0x0009, struct.pack("<HH", 2, 0x10))]
-    for r, row in enumerate(rows):
-        for c, cell in enumerate(row):
-            place = struct.pack("<HH3s", r, c, bytes(3))
-            if isinstance(cell, int | float):
-                records.append((0x0003, place + struct.pack("<d", cell)))
-            elif cell:
-                records.append((0x0004, place + struct.pack("<B", len(cell)) + cell.encode("latin-1")))
-    records.append((0x000A, b""))
-    path.write_bytes(b"".join(struct.pack("<HH", kind, len(body)) + body for kind, body in records))
 
 
 class TestFrames:

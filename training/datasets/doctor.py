@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .aus import sides
+from .labels import many
 from .layout import Layout
 from .sample import Loaded, Problem, Sample
 
@@ -96,11 +97,13 @@ def _sided(samples: Sequence[Sample]) -> str:
     if not labels:
         return "Action units: none coded"
     kinds = f"{one_sided} one-sided, {graded} with intensity, {doubtful} uncertain, {either} alternatives"
-    return f"\n  of {len(labels)} units: {kinds}; {uncoded} samples not coded"
+    return f"\n  of {len(labels)} units: {kinds}; {many(uncoded, 'sample')} not coded"
 
 
 def _objective(samples: Iterable[Sample], layout: Layout) -> list[Count]:
     found = Counter(sample.objective for sample in samples if sample.objective)
+    if not found:
+        return []  # in a file of their own, which many copies lack
     published = layout.published.objective
     return [Count(str(n), found[n], published.get(n)) for n in sorted(found.keys() | published.keys())]
 
@@ -116,19 +119,22 @@ def _frames(samples: Sequence[Sample]) -> str:
         bool(s.frames.missing(s.onset, s.offset if s.offset is not None else s.onset)) for s in samples
     )
     without = sum(sample.apex is None for sample in samples)
-    lines = ["Frames", f"  {gaps} samples with missing frames, {without} without a usable apex"]
+    lines = ["Frames", f"  {many(gaps, 'sample')} with missing frames, {without} without a usable apex"]
     if lengths:
         middle = lengths[len(lengths) // 2]
         lines.append(f"  onset to offset: {lengths[0]} to {lengths[-1]} frames, median {middle}")
     long = sum(s.kind == "micro" and s.duration > 0.5 for s in samples)
-    lines.append(f"  {long} micro-expressions last longer than 0.5 s at the nominal rate")
+    lines.append(f"  {many(long, 'micro-expression')} longer than 0.5 s at the nominal rate")
     return "\n".join(lines)
 
 
 def _problems(problems: Sequence[Problem]) -> str:
     lost = [p for p in problems if p.left_out]
     kept = [p for p in problems if not p.left_out]
-    parts = [_listed(f"Left out: {len(lost)} rows", lost), _listed(f"To look at: {len(kept)}", kept)]
+    parts = [
+        _listed(f"Left out: {many(len(lost), 'row')}", lost),
+        _listed(f"To look at: {len(kept)}", kept),
+    ]
     return "\n\n".join(part for part in parts if part) or "No row failed."
 
 

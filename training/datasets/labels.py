@@ -92,11 +92,20 @@ def read_labels(
     return labels
 
 
+def many(count: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> many(1, "row"), many(3, "frame")
+    ('1 row', '3 frames')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def describe(used: Path, rows: int, files: Sequence[Path]) -> str:
     """Which version is used, and which others are there."""
     others = [path.name for path in files if path != used]
     also = f"; not used: {', '.join(others)}" if others else ""
-    return f"{used.name}, {rows} rows{also}"
+    return f"{used.name}, {many(rows, 'row')}{also}"
 
 
 def movement(row: Row, rows: int, subject: str, clip: str) -> Record:

@@ -18,7 +18,7 @@ from .aus import AuCode, AuError, parse_aus
 from .emotions import emotion_name
 from .frames import Frames
 from .images import TREES, Images, Leaf
-from .labels import Labels
+from .labels import Labels, many
 from .record import Record
 from .sample import Loaded, Problem, Sample
 
@@ -86,8 +86,9 @@ def _choose_tree(layout: Layout, root: Path, records: list[Record], wanted: str)
 
 
 def _trees(used: str, images: Images) -> str:
-    others = [f"{name} ({count} folders)" for name, count in sorted(images.trees.items()) if name != used]
-    return f"{used} ({images.trees[used]} folders)" + (f"; not used: {', '.join(others)}" if others else "")
+    told = {name: f"{name} ({many(count, 'folder')})" for name, count in sorted(images.trees.items())}
+    others = ", ".join(text for name, text in told.items() if name != used)
+    return told[used] + (f"; not used: {others}" if others else "")
 
 
 def _sample(
@@ -176,7 +177,7 @@ def _oddities(record: Record, frames: Frames, leaves: list[Leaf]) -> list[str]:
     last = record.offset if record.offset is not None else record.onset
     gaps = frames.missing(record.onset or 0, last or 0)
     if gaps:
-        found.append(f"{len(gaps)} frames between onset and offset are missing, the first is {gaps[0]}")
+        found.append(f"{many(len(gaps), 'frame')} missing between onset and offset, the first is {gaps[0]}")
     return found
 
 
@@ -184,13 +185,16 @@ def _folders(samples: list[Sample], root: Path, there: int) -> list[Problem]:
     """What is odd about the folders themselves."""
     used = {sample.frames.path: sample.frames for sample in samples}
     found = [
-        Problem(str(path.relative_to(root)), f"{len(frames.odd)} images passed over, e.g. {frames.odd[0]}")
+        Problem(
+            str(path.relative_to(root)),
+            f"{many(len(frames.odd), 'image')} passed over, e.g. {frames.odd[0]}",
+        )
         for path, frames in used.items()
         if frames.odd
     ]
     if there > len(used):
         found.append(
-            Problem(str(root), f"{there - len(used)} of {there} image folders belong to no sample")
+            Problem(str(root), f"{there - len(used)} of {many(there, 'image folder')} without a sample")
         )
     return found
 
