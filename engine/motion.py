@@ -120,7 +120,8 @@ class FaceMotion:
         assert self._reference is not None
         landmarks = self._landmark_shift(face)
         rigid = rigid_shift(self._best_guess(landmarks), self._places)
-        shift, error = track(self._reference, image, (rigid + self._residual) * np.float32(CROP_OED))
+        guess = (rigid + self._residual) * np.float32(CROP_OED)
+        shift, error = track(self._reference, image, guess, rigid * np.float32(CROP_OED))
         shift /= np.float32(CROP_OED)
         astray = shift - landmarks
         lost = (np.hypot(astray[:, 0], astray[:, 1]) > LANDMARK_ERROR) | (error > LOST_ERROR)
@@ -132,7 +133,8 @@ class FaceMotion:
 
     def _landmark_shift(self, face: Face) -> Array:
         """(K, 2) OED: how far the landmarks say that each region has moved since the reference. Coarse,
-        but never lost: by them the tracker finds its way back after a large movement."""
+        but never lost: by them the tracker finds its way back after a large movement.
+        """
         now = centres(to_crop(face.points, self._matrix))
         return (now[:, :2] - self._middles[:, :2]) / np.float32(CROP_OED)
 

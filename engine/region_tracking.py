@@ -36,12 +36,14 @@ class Reference:
     """(K, 2, 2) inverse of the regularised Hessian."""
     patch: Array
     """(K, SIDE * SIDE) brightness of the reference."""
+    ridge: float
+    """Weight of the expectation against the picture, in the unit of the Hessian."""
     texture: Array
     """(K,) smaller eigenvalue of the Hessian per pixel: 0 for bare skin, which cannot be followed."""
 
 
 @njit(cache=True, fastmath=True)
-def _prepare(image, corner, window, noise, steepest, inverse, patch, texture):  # type: ignore[no-untyped-def]
+def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  # type: ignore[no-untyped-def]
     n = SIDE * SIDE
     gx, gy, t = np.empty(n), np.empty(n), np.empty(n)
     for k in range(corner.shape[0]):
@@ -82,8 +84,7 @@ def _prepare(image, corner, window, noise, steepest, inverse, patch, texture):  
             patch[k, i] = t[i]
         small = 0.5 * (a + d) - np.sqrt(0.25 * (a - d) ** 2 + b * b)
         texture[k] = max(small, 0.0) / s0
-        # The noise of the picture keeps a disc without texture where it is expected to be.
-        ridge = 0.05 * noise * noise * s0  # variance of the smoothed noise's own gradient
+        # A prior about where the disc is expected outweighs a texture that could be noise.
         a += ridge
         d += ridge
         det = a * d - b * b
@@ -94,7 +95,7 @@ def _prepare(image, corner, window, noise, steepest, inverse, patch, texture):  
 
 
 @njit(cache=True, fastmath=True)
-def _search(image, corner, steepest, inverse, patch, shift, error):  # type: ignore[no-untyped-def]
+def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error):  # type: ignore[no-untyped-def]
     height, width = image.shape
     for k in range(corner.shape[0]):
         dx, dy = shift[k, 0], shift[k, 1]
@@ -120,6 +121,8 @@ def _search(image, corner, steepest, inverse, patch, shift, error):  # type: ign
                     bx += steepest[k, 0, base + c] * gap
                     by += steepest[k, 1, base + c] * gap
                     miss += abs(gap)
+            bx += ridge * (dx - anchor[k, 0])
+            by += ridge * (dy - anchor[k, 1])
             sx = inverse[k, 0, 0] * bx + inverse[k, 0, 1] * by
             sy = inverse[k, 1, 0] * bx + inverse[k, 1, 1] * by
             length = np.sqrt(sx * sx + sy * sy)
@@ -147,26 +150,33 @@ def make_reference(image: Array, centres: NDArray[np.floating], noise: float = 2
 
     image    (S, S) float32 brightness, lightly smoothed
     centres  (K, 2 or 3) x, y of the discs in pixels; kept inside the picture
-    noise    gray levels of picture noise that a disc's texture must stand out from
+    noise    gray levels, standard deviation of the picture's noise
     """
     size = image.shape[0]
     corner = np.clip(np.rint(centres[:, :2]) - RADIUS, 1, size - SIDE - 2).astype(np.int32)
     count, n = len(corner), SIDE * SIDE
     steepest, inverse = np.empty((count, 2, n), np.float32), np.empty((count, 2, 2), np.float32)
     patch, texture = np.empty((count, n), np.float32), np.empty(count, np.float32)
-    _prepare(image, corner, WINDOW, noise, steepest, inverse, patch, texture)
-    return Reference(corner, steepest, inverse, patch, texture)
+    # Bayes: variance of the picture's noise over that of a disc about its expected place, (1 px)^2;
+    # doubled since neighbouring pixels of an enlarged crop share their noise.
+    ridge = 2.0 * noise * noise
+    _prepare(image, corner, WINDOW, ridge, steepest, inverse, patch, texture)
+    return Reference(corner, steepest, inverse, patch, ridge, texture)
 
 
-def track(reference: Reference, image: Array, guess: Array) -> tuple[Array, Array]:
+def track(reference: Reference, image: Array, guess: Array, expected: Array) -> tuple[Array, Array]:
     """Where the discs are now.
 
-    image   (S, S) float32, smoothed as the reference was
-    guess   (K, 2) pixels, where to begin: the last answer or the head's motion
+    image     (S, S) float32, smoothed as the reference was
+    guess     (K, 2) pixels, where the search begins
+    expected  (K, 2) pixels, where a disc is taken to be as far as its texture does not say: the
+              most probable answer given the picture's noise, not the least squares of skin without
+              texture, which would drift
     return  (K, 2) shift in pixels since the reference, x right, y down;
             (K,) mean absolute brightness difference that remains, in gray levels
     """
     shift = guess.astype(np.float32).copy()
     error = np.empty(len(shift), np.float32)
-    _search(image, reference.corner, reference.steepest, reference.inverse, reference.patch, shift, error)
+    parts = reference.corner, reference.steepest, reference.inverse, reference.patch, reference.ridge
+    _search(image, *parts, expected.astype(np.float32), shift, error)
     return shift, error

@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.motion import Motion
-from ..engine.regions import GROUP_OF, GROUPS, members
+from ..engine.regions import GROUP_OF, GROUPS, NAMES, members
 from .events import FLAGS
+from .span import AFTER_S, BEFORE_S
 from .track_history import TrackHistory
 
 Array = NDArray[np.float32]
 
-BEFORE_S, AFTER_S = 0.45, 0.28
-"""Seconds of context that should be still around a movement of its own."""
 BLINK_DIP = 0.35
 """Share by which the lid gap falls below its usual value in a blink."""
+HALF_BLINK_DIP = 0.1
+"""The same where the lids' discs have changed their look as well ..."""
+LID_SEEN = 0.6
+"""... both to under this."""
 GAZE_SHIFT = 0.06
 """Eye widths the irises move in a shift of gaze; the lids follow them."""
 TURN_LEAK, SHIFT_LEAK = 0.12, 0.03
@@ -28,17 +31,17 @@ SMALL_OED = 48.0
 """Pixels: below it one percent of the eye distance is under half a pixel."""
 SPEECH_MOTION = 0.9
 """Percent of OED by which mouth or chin move outside the window while someone speaks or chews."""
-EYES, MOUTH = members("eye"), members("mouth", "chin")
+MOUTH = members("mouth", "chin")
+UPPER_LIDS = np.array([NAMES.index(f"{side} upper lid") for side in ("right", "left")])
 LOWER_FACE = np.isin(GROUP_OF, [GROUPS.index("mouth"), GROUPS.index("chin"), GROUPS.index("cheek")])
-EYE_GROUPS = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
+EYES = np.isin(GROUP_OF, [GROUPS.index("eye")])
+AROUND_EYES = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
 
 
 @dataclass(frozen=True, slots=True)
 class Confounds:
     """Each 0 (absent) to 1 (would explain the movement) unless said otherwise."""
 
-    isolation: float
-    """1: still before and after; 0: one movement in a run of them."""
     blink: float
     """Overlap with a blink, weighed by how much of the movement lies around the eyes."""
     gaze: float
@@ -73,11 +76,9 @@ def look_for_confounds(
     inside = history.between(onset, offset)
     before = history.between(onset - BEFORE_S, onset)
     after = history.between(offset, offset + AFTER_S)
-    near_eyes = _share(direction, EYE_GROUPS)
     return Confounds(
-        isolation=_isolation(before, after, direction, amplitude),
-        blink=_blink(history, inside) * (0.1 + 0.9 * near_eyes),
-        gaze=_gaze(inside) * near_eyes,
+        blink=_blink(history, inside) * (0.1 + 0.9 * _share(direction, AROUND_EYES)),
+        gaze=_gaze(inside) * _share(direction, EYES),
         speech=_speech(before, after, direction, amplitude),
         head=_head(inside, amplitude),
         gap=any(m.missing for m in inside[1:]),
@@ -101,18 +102,14 @@ def _spread(records: list[Motion], regions: NDArray[np.generic], from_end: bool)
     return float(np.quantile(np.sqrt(((shift - edge) ** 2).sum(axis=-1).mean(axis=1)), 0.9))
 
 
-def _isolation(before: list[Motion], after: list[Motion], direction: Array, amplitude: float) -> float:
-    took_part = (direction**2).sum(axis=1)
-    regions = took_part > 0.1 * took_part.max()
-    usual = float(np.sqrt(took_part[regions].mean()))  # rms of the movement itself over these regions
-    outside = max(_spread(before, regions, True), _spread(after, regions, False))
-    return float(np.clip(1 - outside / max(usual, 0.3 * amplitude), 0, 1))
-
-
 def _blink(history: TrackHistory, inside: list[Motion]) -> float:
-    usual = np.median([sum(m.eyes) for m in history.records])
-    least = min(sum(m.eyes) for m in inside)
-    return float(np.clip((1 - least / max(usual, 1e-6)) / BLINK_DIP, 0, 1) >= 1)
+    """1 where the lids came down: the lid gap fell far, or fell while the lids' discs changed their look
+    (the landmarks of the lids follow a quick blink only part of the way).
+    """
+    usual = float(np.median([sum(m.eyes) for m in history.records]))
+    dip = 1 - min(sum(m.eyes) for m in inside) / max(usual, 1e-6)
+    seen = min(float(m.rest[UPPER_LIDS].max()) for m in inside)
+    return float(dip > BLINK_DIP or (dip > HALF_BLINK_DIP and seen < LID_SEEN))
 
 
 def _gaze(inside: list[Motion]) -> float:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..engine.motion import Motion
 from .confounds import look_for_confounds
-from .spotting import FIRST_NOISE, SpotConfig, Window, strongest
+from .noise_floor import FIRST_NOISE
+from .spotting import SpotConfig, Window, strongest
 from .track_history import K, TrackHistory
 
 Array = NDArray[np.float32]
@@ -117,8 +118,8 @@ class MacroSpotter:
         confounds = look_for_confounds(self._history, moved, onset.time, apex.time, offset.time, amplitude)
         likely = amplitude / (amplitude + STARTS) * (1 - 0.7 * confounds.head)
         return Window(
-            onset, apex, offset, moved, amplitude, amplitude / FIRST_NOISE, confounds.isolation,
-            1.0, confounds, float(likely), True,
+            onset, apex, offset, moved, amplitude, amplitude / FIRST_NOISE, None,
+            confounds, float(likely), True,
         )  # fmt: skip
 
 

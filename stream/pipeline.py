@@ -25,7 +25,8 @@ from .config import Config
 from .describing import EventWriter, load_describer
 from .events import Event, FrameRow
 from .macro import MacroSpotter
-from .spotting import STARTUP_S, Spotter, Window
+from .noise_floor import STARTUP_S
+from .spotting import Spotter, Window
 
 FORGET_S = 1.0
 """Seconds a face may be out of sight before its chain is closed."""
@@ -80,6 +81,11 @@ class Pipeline:
     def latency_ms(self) -> float:
         """Milliseconds between an apex and its event at most, in the stream's own time."""
         return 1000 * Spotter(self._config.spot).lookahead
+
+    @property
+    def reach_back_ms(self) -> float:
+        """Milliseconds between an event's onset and its decision at most (longer for `macro`)."""
+        return self.latency_ms + self._config.spot.max_ms
 
     @property
     def startup_ms(self) -> float:

@@ -14,6 +14,8 @@ from ..engine.regions import REGIONS
 
 Array = NDArray[np.float32]
 K = len(REGIONS)
+HEAD = 3
+"""Pairs that hold the head's six numbers, behind the regions: what they explain can be taken out."""
 
 
 class TrackHistory:
@@ -24,7 +26,7 @@ class TrackHistory:
         self._first = 0
         self._count = 0
         self._time = np.empty(1024)
-        self._shift = np.empty((1024, K, 2), np.float32)
+        self._shift = np.empty((1024, K + HEAD, 2), np.float32)
         self.records: list[Motion] = []
 
     def append(self, motion: Motion) -> None:
@@ -32,7 +34,8 @@ class TrackHistory:
         if self._count == len(self._time):
             self._make_room()
         self._time[self._count] = motion.time
-        self._shift[self._count] = motion.shift
+        self._shift[self._count, :K] = motion.shift
+        self._shift[self._count, K:] = motion.head.reshape(HEAD, 2)
         self._count += 1
         self.records.append(motion)
         self._forget(motion.time - self._seconds)
@@ -47,7 +50,7 @@ class TrackHistory:
     def _make_room(self) -> None:
         live = self._count - self._first
         size = max(1024, 2 * live)
-        time, shift = np.empty(size), np.empty((size, K, 2), np.float32)
+        time, shift = np.empty(size), np.empty((size, K + HEAD, 2), np.float32)
         time[:live] = self._time[self._first : self._count]
         shift[:live] = self._shift[self._first : self._count]
         self._time, self._shift, self._first, self._count = time, shift, 0, live
@@ -59,7 +62,7 @@ class TrackHistory:
 
     @property
     def shift(self) -> Array:
-        """(n, K, 2) percent of OED."""
+        """(n, K + HEAD, 2) percent of OED."""
         return self._shift[self._first : self._count]
 
     def between(self, start: float, end: float) -> list[Motion]:

@@ -104,7 +104,7 @@ def test_nothing_is_told_later_than_declared():
     spotter = Spotter()
     for record in motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]):
         for window in spotter.push(record):
-            assert record.time - window.apex.time <= spotter.lookahead + 0.2
+            assert record.time - window.apex.time <= spotter.lookahead + 0.005
 
 
 def test_a_hole_inside_the_window_is_named():
