@@ -69,7 +69,7 @@ def _barycentric(corners: F32, point: NDArray[np.floating]) -> Floats:
 
 
 def _iris(ball: F32) -> NDArray[np.intp]:
-    """(5,) points of an eyeball (n, 3): its front, then the picture's right, top, left, bottom of the iris."""
+    """(5,) of an eyeball's points (n, 3): its front, then the iris' right, top, left, bottom."""
     middle = (ball.min(axis=0) + ball.max(axis=0)) / 2
     front = middle + np.array([0, 0, (ball.max(axis=0) - ball.min(axis=0))[0] / 2])
     ways = np.array([(0, 0, 0), (1, 0, -0.15), (0, 1, -0.15), (-1, 0, -0.15), (0, -1, -0.15)]) * IRIS_CM

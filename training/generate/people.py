@@ -37,11 +37,14 @@ class Person:
     """(eye distance in canvas pixels, gray) -> a face; the last few are kept."""
 
 
-def photo_people(folder: Path, names: Sequence[str] | None = None) -> list[Person]:
+def photo_people(
+    folder: Path, names: Sequence[str] | None = None, limit: int | None = None
+) -> list[Person]:
     """Everybody in a folder of photographs, one face each, sorted by file name.
 
     folder  looked through without its subfolders
     names   file names without ending to keep; None: all
+    limit   keep the first so many
 
     Raises MicroauError where there is no photograph, or one shows no face.
     """
@@ -51,7 +54,7 @@ def photo_people(folder: Path, names: Sequence[str] | None = None) -> list[Perso
     files = [f for f in files if names is None or f.stem in names]
     if not files:
         raise MicroauError(f"{folder}: holds no photograph ({', '.join(PHOTO_ENDINGS)})")
-    return [photo_person(f.stem, *_load(f)) for f in files]
+    return [photo_person(f.stem, *_load(f)) for f in files[:limit]]
 
 
 def photo_person(name: str, photo: NDArray[np.uint8], points: NDArray[np.floating]) -> Person:
