@@ -2,6 +2,7 @@
 
 microau-evaluate spotting FOLDER              run `microau-stream` on generated clips, and score it
 microau-evaluate spotting FOLDER --events DIR score results that are there already
+microau-evaluate spotting --event-free VIDEO  false alarms where there is nothing to find
 microau-evaluate predictions FILE             units and emotions from stored predictions
 """
 
@@ -16,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...engine.errors import MicroauError
+from .event_free import event_free_clips
 from .files import TrueClip, read_events, read_truths
-from .report import spotting_page
+from .predictions import read_predictions
+from .report import predictions_page, spotting_page
 from .runner import run_all
 from .spotting import Clip, Movement, keep_found, score_clips
 
@@ -37,36 +40,60 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="microau-evaluate", description="Predictions against the truth.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_spotting(commands.add_parser("spotting", help="found movements against generated truth"))
+    _add_predictions(commands.add_parser("predictions", help="units and emotions from stored predictions"))
     return parser
 
 
+def _add_predictions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="predictions.csv of a training run")
+    parser.add_argument("--as-published", action="store_true", help="also under the conventions of papers")
+    parser.add_argument("--draws", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
+    parser.set_defaults(run=_predictions)
+
+
+def _predictions(arguments: argparse.Namespace) -> None:
+    print(predictions_page(read_predictions(arguments.file), arguments.as_published, arguments.draws))
+
+
 def _add_spotting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="a folder written by microau-generate")
-    parser.add_argument(
-        "--events", type=Path, metavar="DIR", help="results of microau-stream, one folder a clip"
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", help="clips with their truth, written by microau-generate")
+    add(
+        "--event-free",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="videos, or folders of them, that hold no micro-expression",
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where to leave the results of this run")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--min-score", type=float, default=0.0, help="leave weaker movements out")
-    parser.add_argument(
+    add("--events", type=Path, metavar="DIR", help="results that are there already, one folder a clip")
+    add("--keep", type=Path, metavar="DIR", help="where to leave the results of this run")
+    add("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="clips at a time")
+    add("--rate", type=float, metavar="FPS", help="only clips of this nominal frame rate")
+    add("--min-score", type=float, default=0.0, metavar="P", help="leave weaker movements out")
+    add(
         "--without",
         nargs="*",
         default=["macro"],
         metavar="FLAG",
-        help="leave flagged movements out (macro)",
+        help="leave movements with these flags out (macro)",
     )
-    parser.add_argument(
+    add(
         "--option",
         action="append",
         default=[],
         metavar="ARG",
         help="passed on to microau-stream, e.g. --option=--au-only",
     )
-    parser.set_defaults(run=_spotting)
+    parser.set_defaults(run=_spotting)  # fmt: skip
 
 
 def _spotting(arguments: argparse.Namespace) -> None:
-    clips = read_truths(arguments.folder)
+    clips = read_truths(arguments.folder) if arguments.folder else []
+    clips += event_free_clips(arguments.event_free)
+    clips = [c for c in clips if arguments.rate in (None, c.clip.rate)]
+    if not clips:
+        raise MicroauError("nothing to score: name a folder of generated clips, or --event-free videos")
     found = _with_events(clips, arguments.events) if arguments.events else _run(clips, arguments)
     kept = keep_found(found, lambda m: _is_kept(m, arguments.min_score, arguments.without))
     print(spotting_page(score_clips(kept)))

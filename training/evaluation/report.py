@@ -1,11 +1,15 @@
-"""The page that `microau-evaluate spotting` prints."""
+"""The pages that `microau-evaluate` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..metrics.bootstrap import Estimate
 from ..metrics.presence import mean
-from .layout import table
+from .judgement import FIGURES, EmotionTable, UnitTable, judge_emotions, judge_units
+from .layout import figure, table
+from .predictions import Predictions
+from .published import as_published, emotion_over_folds
 from .spotting import (
     Clip,
     Outcome,
@@ -93,3 +97,54 @@ def _unit_mean(units: Sequence[UnitScore]) -> list[object]:
 def _thresholds(clips: Sequence[Clip]) -> str:
     rows = [row for _, row in threshold_curve(clips, STEPS)]
     return _counts("By least score (its best line is picked on these clips: an upper bound)", rows)
+
+
+def predictions_page(predictions: Predictions, published: bool = False, draws: int = 1000) -> str:
+    """Units and emotions; with `published` also under the conventions of papers."""
+    people = len(set(predictions.people))
+    folds = f"{len(set(predictions.fold))} folds pooled"
+    head = f"{len(predictions.sample)} samples of {people} subjects, {folds}; [95 % interval over subjects]"
+    emotions = judge_emotions(predictions, draws)
+    parts = [head]
+    parts += [_unit_table(judge_units(predictions, draws))] if predictions.units else []
+    parts += [_emotion_table(emotions)] if emotions else []
+    parts += [_published(predictions)] if published else []
+    return "\n\n".join(parts)
+
+
+def _unit_table(units: UnitTable) -> str:
+    head = ["", "present", *(f.name for f in FIGURES)]
+    rows: list[list[object]] = [
+        [f"AU{unit}", n, *map(float, values)]
+        for unit, n, values in zip(units.units, units.present, units.values, strict=True)
+    ]
+    rows.append(["mean", sum(units.present), *(estimate.value for estimate in units.means)])
+    rows.append(["", "", *map(_interval, units.means)])
+    rows.append(["never", "", *units.never])
+    rows.append(["chance", "", *units.by_chance])
+    return table("Action units (F1 is that of presence)", head, rows)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"[{figure(estimate.low)} {figure(estimate.high)}]"
+
+
+def _emotion_table(emotions: EmotionTable) -> str:
+    columns = zip(emotions.classes, emotions.counts, emotions.f1, emotions.recall, strict=True)
+    classes = table("Emotions", ["", "samples", "F1", "recall"], [list(row) for row in columns])
+    three = (emotions.uf1, emotions.uar, emotions.accuracy)
+    rows: list[list[object]] = [
+        ["this model", *(estimate.value for estimate in three)],
+        ["", *map(_interval, three)],
+        ["largest class", *emotions.largest],
+        ["chance", *emotions.by_chance],
+    ]
+    return classes + "\n\n" + table("", ["", "UF1", "UAR", "ACC"], rows).lstrip("\n")
+
+
+def _published(predictions: Predictions) -> str:
+    rows: list[list[object]] = [[c.name, c.f1, c.accuracy] for c in as_published(predictions)]
+    title = "As published: conventions of papers, for comparison with printed numbers only"
+    folds = emotion_over_folds(predictions)
+    more = "" if folds != folds else f"\n  emotions: UF1 as a mean over folds {folds:.3f}"
+    return table(title, ["", "F1", "ACC"], rows) + more

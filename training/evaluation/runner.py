@@ -49,7 +49,7 @@ def _run(command: str, video: Path, out: Path, options: Sequence[str]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     # One thread each: the clips run side by side.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    arguments = [command, str(video), "--out", str(out), *options]
+    arguments = [command, str(video), "--out", str(out), "--quiet", *options]
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]

@@ -18,7 +18,7 @@ def all_negative(labels: ArrayLike) -> NDArray[np.int64]:
 
 
 def chance(
-    figure: Callable[[ArrayLike, NDArray[np.float64]], NDArray[np.float64]],
+    figure: Callable[..., NDArray[np.float64]],
     labels: ArrayLike,
     predicted: ArrayLike,
     draws: int = 100,
