@@ -18,6 +18,9 @@ MESH_MARGIN = 1.5
 """Side of the region over that of the box of the points: MediaPipe's."""
 VELOCITY_S = 0.15
 """Seconds over which a velocity is learnt; tuned on drawn crossings at 25 to 200 fps."""
+FARTHEST = 0.25
+"""Of its side, that a face is carried along with its velocity: after a hole in the stream it is looked
+for near where it was."""
 IRIS_WIDTH = 0.39
 """Of the eye's: 11.7 mm of 30 mm."""
 CORNERS = {False: (33, 133), True: (362, 263)}
@@ -102,16 +105,26 @@ class Track:
         """Centre where its own motion would have brought it."""
         return self.clear[1] + self.velocity * (time - self.clear[0])
 
+    def miss(self, region: Region, time: float) -> float:
+        """How far a face lies from where this one was seen last or is expected, the nearer; in sides."""
+        places = self.clear[1], self.expected(time)
+        return min(abs(region.centre - place) for place in places) / self.region.size
+
     def next_region(self, time: float) -> Region:
         """Where to look for it."""
-        return self.region.moved(self.velocity * (time - self.time))
+        return self.region.moved(self._shift(time))
+
+    def _shift(self, time: float) -> complex:
+        """How far the head has moved on since it was measured."""
+        shift = self.velocity * (time - self.time)
+        return shift * min(1.0, FARTHEST * self.region.size / max(abs(shift), 1e-9))
 
     def face(self) -> Face:
         return Face(self.face_id, self.points.copy(), self.score, head_pose(self.points))
 
     def carried(self, time: float) -> Face:
         """The last points, moved on with the head."""
-        shift = self.velocity * (time - self.time)
+        shift = self._shift(time)
         points = self.points + np.array([shift.real, shift.imag, 0], np.float32)
         return Face(self.face_id, points, self.score, head_pose(points))
 

@@ -4,7 +4,7 @@ in    Frame        one at a time, in order
 out   list[Face]   the faces of that frame; empty where none was found
 
 A face is followed by its own points: they say where to look in the next frame. The detector looks
-when no face is followed, when one was just lost, and every `detect_every_s`. Nothing looks ahead.
+when no face is followed, when one was lost, and every `detect_every_s`. Nothing looks ahead.
 
 A face smaller than `min_oed_px` is returned too, so that the caller can say why nothing was measured:
 compare `face.oed`, or ask `FaceTracker.is_small`.
@@ -33,8 +33,8 @@ face, since a region is one and a half faces wide."""
 NEAR = 0.8
 """Faces nearer than this disturb each other: no velocity is learnt there."""
 RETURN = 0.7
-"""A face that comes back has its number again within this share of its side from where it was
-expected, and ..."""
+"""A face that comes back has its number again within this share of its side from where it was seen
+last, or from where its motion would have brought it, and ..."""
 RETURN_SCALE = 1.6
 """... at no more than this ratio of sizes."""
 TAKE_OVER = 1.5
@@ -42,6 +42,8 @@ TAKE_OVER = 1.5
 LOOKS = 2
 """Squares of the picture that the detector looks at besides the whole, each time; the next ones the
 next time. On the first frame it looks at all."""
+LOST_EVERY_S = 0.1
+"""Seconds between looks while a lost face is remembered."""
 LOST_MARGIN = 2.0
 """Side of the square that is searched for a lost face, over the side of its region."""
 
@@ -62,10 +64,10 @@ class FaceConfig:
     landmark_rate: float = 100.0
     """Points measured per second at most; between, they are carried along with the head's velocity.
     0: in every frame."""
-    iris_rate: float = 25.0
+    iris_rate: float = 15.0
     """Irises measured per second and eye; between, they are carried with the eye corners. 0: never,
     they then stand in the middle of the eye."""
-    memory_s: float = 1.5
+    memory_s: float = 3.0
     """Seconds for which a lost face's number is kept for it."""
 
     def __post_init__(self) -> None:
@@ -118,8 +120,9 @@ class FaceTracker:
         self._measured = frame.time
         before = len(self._live)
         self._follow(frame.picture, frame.time)
+        pause = LOST_EVERY_S if self._lost else self.config.detect_every_s
         lost_one = len(self._live) < before
-        if lost_one or not self._live or frame.time - self._detected >= self.config.detect_every_s:
+        if lost_one or not self._live or frame.time - self._detected >= pause:
             self._discover(frame.picture, frame.time)
         for track in self._live:
             self._update_irises(track, frame.picture, frame.time)
@@ -177,11 +180,8 @@ class FaceTracker:
 
     def _number(self, track: Track, time: float) -> int:
         """Number of the lost face that was expected here, else a new one."""
-        old = min(
-            (lost for lost in self._lost if _returns(lost, track, time)),
-            key=lambda lost: abs(lost.expected(time) - track.region.centre),
-            default=None,
-        )
+        returning = [lost for lost in self._lost if _returns(lost, track, time)]
+        old = min(returning, key=lambda lost: lost.miss(track.region, time), default=None)
         if old is None:
             self._next_id += 1
             return self._next_id - 1
@@ -272,5 +272,4 @@ def _settle(models: FaceModels, picture: Picture, region: Region) -> tuple[NDArr
 def _returns(lost: Track, found: Track, time: float) -> bool:
     """True: the lost face may be this one, by its place and size."""
     ratio = found.region.size / lost.region.size
-    near = abs(lost.expected(time) - found.region.centre) < RETURN * lost.region.size
-    return near and 1 / RETURN_SCALE < ratio < RETURN_SCALE
+    return lost.miss(found.region, time) < RETURN and 1 / RETURN_SCALE < ratio < RETURN_SCALE
