@@ -32,7 +32,7 @@ def check_folder(folder: Path) -> None:
         raise MicroauError(f"{folder}: cannot be written. Choose a folder that you may write to")
     found = [name for name in (*TABLES, RUN) if (folder / name).exists()]
     if found and not _is_ours(folder / RUN):
-        raise MicroauError(f"{folder}: holds a {found[0]} that is not of microau. Choose another folder")
+        raise MicroauError(f"{folder}: holds {found[0]}, which is not of microau. Choose another folder")
 
 
 def _is_ours(path: Path) -> bool:
