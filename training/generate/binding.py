@@ -74,4 +74,4 @@ def _iris(ball: F32) -> NDArray[np.intp]:
     front = middle + np.array([0, 0, (ball.max(axis=0) - ball.min(axis=0))[0] / 2])
     ways = np.array([(0, 0, 0), (1, 0, -0.15), (0, 1, -0.15), (-1, 0, -0.15), (0, -1, -0.15)]) * IRIS_CM
     gaps = ((ball[None] - (front + ways)[:, None]) ** 2).sum(axis=2)
-    return np.argmin(gaps, axis=1)
+    return np.asarray(np.argmin(gaps, axis=1))

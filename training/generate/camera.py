@@ -113,7 +113,7 @@ class Camera:
             # Photon noise: its variance grows with the light, above a floor of read noise.
             level = np.sqrt(0.35 + 0.65 * np.clip(light.mean(axis=2), 0, 255) / 128)
             light = light + (grain * level * np.float32(self.noise))[:, :, None]
-        return np.clip(np.rint(light), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(light), 0, 255), np.uint8)
 
     def defects(self) -> list[str]:
         """Names of DEFECTS that an analysis may notice."""

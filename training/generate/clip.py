@@ -20,9 +20,15 @@ F32 = NDArray[np.float32]
 class Face(Protocol):
     """A face that can be drawn in any state: `warp.PhotoFace`, `face3d.IctFace`."""
 
-    fields: FieldsOf
-    drawn_oed: float
-    """Eye distance in pixels on the canvas that `frame` gives."""
+    @property
+    def fields(self) -> FieldsOf:
+        """How far every channel moves the mesh points."""
+        ...
+
+    @property
+    def drawn_oed(self) -> float:
+        """Eye distance in pixels on the canvas that `frame` gives."""
+        ...
 
     def with_style(self, style: Style) -> Face:
         """The same face, moving in another person's way."""

@@ -42,16 +42,15 @@ SHAPES: Mapping[int, tuple[tuple[str, float], ...]] = {
     17: (("mouthShrugLower", 1.0), ("mouthShrugUpper", 0.25)),
     18: (("mouthPucker", 1.0),),
     20: (("mouthStretch", 1.0),),
-    23: (("mouthRollLower", 0.5), ("mouthRollUpper", 0.5), ("mouthPress_L", 0.35), ("mouthPress_R", 0.35),
-         ("mouthPucker", 0.2)),
+    23: (("mouthRollLower", 0.45), ("mouthRollUpper", 0.45), ("mouthPucker", 0.35)),
     24: (("mouthPress_L", 1.0), ("mouthPress_R", 1.0), ("mouthRollLower", 0.15)),
     25: (("mouthLowerDown_L", 0.5), ("mouthLowerDown_R", 0.5), ("mouthUpperUp_L", 0.08),
          ("mouthUpperUp_R", 0.08), ("jawOpen", 0.06)),
     26: (("jawOpen", 1.0),),
     45: (("eyeBlink", 1.0),),
 }  # fmt: skip
-"""Unit -> shapes and their shares, the leading one first (ICT-FaceKit's FACS table; its own advice for
-23, 25 and 26). Names without a side get the channel's."""
+"""Unit -> shapes and their shares, the leading one first (ICT-FaceKit's FACS table; 23, 25 and 26 are put
+together from what the lips and the jaw do in them). Names without a side get the channel's."""
 
 MODES = 60
 """Identity modes used; the later ones are noise."""

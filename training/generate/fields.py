@@ -75,123 +75,123 @@ Action = Pull | Sink | Lid
 ANATOMY: Mapping[int, tuple[Action, ...]] = {
     # Inner brow raiser: medial frontalis. The forehead above slides up and fades to the hairline.
     1: (
-        Pull((15, -21), (24, 27, 36, 15), (0.05, -1, -0.1)),
-        Pull((14, -40), (24, 28, 24, 20), (0.02, -0.45, 0), main=False),
-        Pull((26, -9), (18, 18, 10, 8), (0, -0.25, 0), main=False),
+        Pull((15, -21), (31, 35, 47, 16), (0.05, -1, -0.1)),
+        Pull((14, -40), (31, 36, 31, 22), (0.02, -0.45, 0), main=False),
+        Pull((26, -9), (23, 23, 13, 9), (0, -0.25, 0), main=False),
     ),
     # Outer brow raiser: lateral frontalis; the skin below the brow tail is stretched.
     2: (
-        Pull((48, -24), (27, 22, 34, 15), (0.12, -1, -0.1)),
-        Pull((46, -42), (26, 22, 22, 20), (0.04, -0.45, 0), main=False),
-        Pull((50, -10), (18, 14, 10, 9), (0, -0.3, 0), main=False),
+        Pull((48, -24), (35, 29, 44, 16), (0.12, -1, -0.1)),
+        Pull((46, -42), (34, 29, 29, 22), (0.04, -0.45, 0), main=False),
+        Pull((50, -10), (23, 18, 13, 10), (0, -0.3, 0), main=False),
     ),
     # Brow lowerer: corrugator draws the brow in and down, procerus and depressor pull the glabella down.
     4: (
-        Pull((27, -22), (24, 34, 30, 16), (-0.68, 0.68, -0.15)),
-        Pull((9, -17), (14, 14, 26, 18), (-0.3, 0.6, -0.3)),
-        Pull((28, -9), (18, 22, 9, 7), (-0.12, 0.4, 0), main=False),
+        Pull((27, -22), (31, 44, 39, 18), (-0.68, 0.68, -0.15)),
+        Pull((9, -17), (18, 18, 34, 20), (-0.3, 0.6, -0.3)),
+        Pull((28, -9), (23, 29, 12, 8), (-0.12, 0.4, 0), main=False),
     ),
     # Upper lid raiser: levator palpebrae.
     5: (Lid(True, (0, -1, 0.1), 9),),
     # Cheek raiser: the orbital ring draws cheek and temple towards the eye.
     6: (
-        Pull((36, 30), (28, 32, 24, 36), (-0.1, -1, -0.35)),
-        Pull((62, 4), (14, 18, 18, 22), (-0.75, -0.15, -0.1)),
+        Pull((36, 30), (36, 42, 31, 47), (-0.1, -1, -0.35)),
+        Pull((62, 4), (18, 23, 23, 29), (-0.75, -0.15, -0.1)),
         Lid(False, (0, -0.55, 0), 12),
-        Pull((58, -18), (18, 14, 12, 12), (-0.1, 0.25, 0), main=False),
+        Pull((58, -18), (23, 18, 16, 13), (-0.1, 0.25, 0), main=False),
     ),
     # Lid tightener: the inner ring raises the lower lid and narrows the eye.
     7: (
-        Lid(False, (-0.3, -1, -0.1), 13),
+        Lid(False, (-0.45, -1, -0.1), 18),
         Lid(True, (0, 0.45, 0), 7),
-        Pull((36, 16), (20, 22, 8, 14), (-0.1, -0.35, -0.15), main=False),
+        Pull((36, 16), (26, 29, 12, 22), (-0.3, -0.4, -0.15), main=False),
     ),
     # Nose wrinkler: skin at the side of the nose and the wing up, glabella down, upper lip follows.
     9: (
-        Pull((16, 38), (16, 20, 26, 26), (-0.05, -1, -0.15)),
-        Pull((8, 16), (9, 14, 22, 24), (-0.12, -0.55, -0.25)),
-        Pull((14, 63), (18, 16, 20, 16), (0, -0.55, -0.05), part="upper"),
-        Pull((11, -15), (14, 16, 20, 14), (-0.2, 0.5, -0.1)),
-        Pull((32, 20), (20, 22, 16, 22), (-0.12, -0.4, -0.1), main=False),
+        Pull((16, 38), (21, 26, 34, 34), (-0.05, -1, -0.15)),
+        Pull((8, 16), (12, 18, 29, 31), (-0.12, -0.55, -0.25)),
+        Pull((14, 63), (23, 21, 26, 21), (0, -0.7, -0.05), part="upper"),
+        Pull((11, -15), (18, 21, 26, 15), (-0.2, 0.5, -0.1)),
+        Pull((32, 20), (26, 29, 21, 29), (-0.12, -0.5, -0.1), main=False),
     ),
     # Upper lip raiser: the lip beside the middle goes up, the furrow beside the wing deepens.
     10: (
-        Pull((16, 66), (26, 17, 22, 18), (0.1, -1, -0.1), part="upper"),
-        Pull((24, 46), (14, 20, 20, 24), (0.05, -0.5, -0.25)),
-        Pull((15, 42), (12, 12, 12, 14), (0.05, -0.3, 0), main=False),
+        Pull((16, 66), (34, 22, 29, 23), (0.1, -1, -0.1), part="upper"),
+        Pull((24, 46), (18, 26, 26, 31), (0.05, -0.5, -0.25)),
+        Pull((15, 42), (16, 16, 16, 18), (0.05, -0.3, 0), main=False),
     ),
     # Lip corner puller: zygomaticus major, up and out; the cheek is pushed up before it.
     12: (
-        Pull(CORNER, (27, 26, 30, 24), (0.58, -0.84, 0.15)),
-        Pull((38, 56), (20, 30, 30, 26), (0.22, -0.55, -0.4)),
-        Pull((16, 88), (18, 18, 14, 16), (0.22, -0.25, 0), part="lower", main=False),
-        Pull((36, 24), (22, 26, 16, 22), (0, -0.2, -0.1), main=False),
+        Pull(CORNER, (35, 34, 39, 31), (0.58, -0.84, 0.15)),
+        Pull((38, 56), (26, 39, 39, 34), (0.22, -0.55, -0.4)),
+        Pull((16, 88), (23, 23, 18, 21), (0.22, -0.25, 0), part="lower", main=False),
+        Pull((36, 24), (29, 34, 21, 29), (0, -0.2, -0.1), main=False),
         Lid(False, (0, -0.12, 0), 12, main=False),
     ),
     # Dimpler: buccinator draws the corner out and into the cheek; skin gathers at its side.
     14: (
         Sink((36, 77), 30, 1.0),
-        Pull(CORNER, (18, 12, 14, 14), (0.6, -0.1, 0.5)),
-        Pull((14, 86), (16, 12, 10, 12), (0.22, -0.08, 0), part="lower", main=False),
+        Pull(CORNER, (23, 16, 18, 18), (0.6, -0.3, 0.5)),
+        Pull((14, 86), (21, 16, 13, 16), (0.22, -0.08, 0), part="lower", main=False),
     ),
     # Lip corner depressor: triangularis.
     15: (
-        Pull((28, 81), (22, 20, 20, 32), (0.18, -0.0 + 1, 0.05)),
-        Pull((32, 102), (18, 20, 22, 22), (0.05, 0.35, -0.1)),
-        Pull((14, 90), (16, 14, 12, 14), (0.12, 0.2, 0), part="lower", main=False),
+        Pull((28, 81), (29, 26, 26, 42), (0.18, 1, 0.05)),
+        Pull((32, 102), (23, 26, 29, 29), (0.05, 0.35, -0.1)),
+        Pull((14, 90), (21, 18, 16, 18), (0.12, 0.2, 0), part="lower", main=False),
     ),
     # Lower lip depressor: speech alone.
     16: (
-        Pull((14, 88), (22, 18, 14, 26), (0.12, 1, 0.05), part="lower"),
-        Pull((20, 108), (22, 18, 16, 18), (0.05, 0.3, 0), main=False),
+        Pull((14, 88), (29, 23, 18, 34), (0.12, 1, 0.05), part="lower"),
+        Pull((20, 108), (29, 23, 21, 23), (0.05, 0.3, 0), main=False),
     ),
     # Chin raiser: mentalis pushes the chin boss and with it the lower lip up.
     17: (
-        Pull((0, 110), (30, 30, 34, 26), (0, -1, -0.25)),
-        Pull((0, 86), (27, 27, 10, 16), (0, -0.45, -0.15), part="lower"),
-        Pull((0, 72), (24, 24, 14, 8), (0, -0.3, -0.1), part="upper", main=False),
-        Pull((26, 88), (16, 14, 16, 20), (0.05, 0.18, 0), main=False),
+        Pull((0, 110), (39, 39, 44, 34), (0, -1, -0.25)),
+        Pull((0, 86), (35, 35, 13, 21), (0, -0.45, -0.15), part="lower"),
+        Pull((0, 72), (31, 31, 18, 10), (0, -0.3, -0.1), part="upper", main=False),
+        Pull((26, 88), (21, 18, 21, 26), (0.05, 0.18, 0), main=False),
     ),
     # Lip pucker: speech alone.
     18: (
-        Pull(CORNER, (26, 26, 26, 26), (-1, 0, -0.4)),
-        Pull((8, 68), (18, 16, 12, 10), (-0.25, -0.25, -0.5), part="upper"),
-        Pull((8, 90), (18, 16, 10, 14), (-0.25, 0.2, -0.5), part="lower"),
+        Pull(CORNER, (34, 34, 34, 34), (-1, 0, -0.4)),
+        Pull((8, 68), (23, 21, 16, 13), (-0.25, -0.25, -0.5), part="upper"),
+        Pull((8, 90), (23, 21, 13, 18), (-0.25, 0.2, -0.5), part="lower"),
     ),
     # Lip stretcher: risorius and platysma, out and slightly down.
     20: (
-        Pull(CORNER, (27, 30, 24, 26), (0.93, 0.28, 0.2)),
-        Pull((18, 90), (18, 18, 14, 22), (0.42, 0.3, 0.1), part="lower", main=False),
-        Pull((30, 104), (18, 20, 18, 18), (0.2, 0.3, 0), main=False),
+        Pull(CORNER, (35, 39, 31, 34), (0.93, 0.28, 0.2)),
+        Pull((18, 90), (23, 23, 18, 29), (0.42, 0.3, 0.1), part="lower", main=False),
+        Pull((30, 104), (23, 26, 23, 23), (0.2, 0.3, 0), main=False),
     ),
     # Lip tightener: the red of both lips rolls in and narrows, the corners draw together a little.
     23: (
-        Pull((6, 67), (24, 20, 11, 9), (-0.05, 0.85, 0.2), part="upper"),
-        Pull((6, 91), (24, 20, 9, 12), (-0.05, -0.85, 0.2), part="lower"),
-        Pull(CORNER, (16, 18, 16, 16), (-0.8, 0, 0.1)),
-        Pull((0, 101), (24, 24, 10, 12), (0, -0.25, -0.1), main=False),
+        Pull((6, 67), (31, 26, 14, 12), (-0.05, 0.85, 0.2), part="upper"),
+        Pull((6, 91), (31, 26, 12, 16), (-0.05, -0.85, 0.2), part="lower"),
+        Pull(CORNER, (21, 23, 21, 21), (-0.8, 0, 0.1)),
+        Pull((0, 101), (31, 31, 13, 16), (0, -0.25, -0.1), main=False),
     ),
     # Lip presser: lips flattened against each other, the chin raised to do it, corners still.
     24: (
-        Pull((0, 66), (28, 28, 13, 9), (0, 0.75, 0.2), part="upper"),
-        Pull((0, 90), (28, 28, 9, 15), (0, -1, 0.15), part="lower"),
-        Pull((0, 110), (28, 28, 24, 24), (0, -0.6, -0.2)),
+        Pull((0, 66), (36, 36, 17, 12), (0, 0.75, 0.2), part="upper"),
+        Pull((0, 90), (36, 36, 12, 20), (0, -1, 0.15), part="lower"),
+        Pull((0, 110), (36, 36, 31, 31), (0, -0.6, -0.2)),
     ),
     # Lips part: the lower lip drops from the upper.
     25: (
-        Pull((0, 84), (28, 28, 12, 17), (0, 1, 0), part="lower"),
-        Pull((0, 105), (26, 26, 18, 18), (0, 0.25, 0), main=False),
-        Pull((0, 71), (26, 26, 10, 7), (0, -0.3, -0.05), part="upper", main=False),
+        Pull((0, 84), (36, 36, 16, 22), (0, 1, 0), part="lower"),
+        Pull((0, 105), (34, 34, 23, 23), (0, 0.25, 0), main=False),
+        Pull((0, 71), (34, 34, 13, 9), (0, -0.3, -0.05), part="upper", main=False),
     ),
     # Jaw drop: everything below the lips goes with the jaw; the cheeks lengthen.
     26: (
-        Pull((0, 118), (66, 66, 62, 60), (0, 1, 0.1), part="lower"),
-        Pull((0, 84), (29, 29, 16, 24), (0, 0.35, 0), part="lower"),
-        Pull((34, 72), (22, 26, 36, 40), (-0.08, 0.3, 0.05), main=False),
+        Pull((0, 118), (86, 86, 81, 78), (0, 1, 0.1), part="lower"),
+        Pull((0, 84), (38, 38, 21, 31), (0, 0.35, 0), part="lower"),
+        Pull((34, 72), (29, 34, 47, 52), (-0.08, 0.3, 0.05), main=False),
     ),
     # Blink: only the direction; `closing` makes the margins meet on the person at hand.
     45: (
-        Lid(True, (0, 1, 0), 12),
+        Lid(True, (0, 1, -0.45), 12),  # over the eyeball, which bulges
         Lid(False, (-0.12, -0.1, 0), 8),
     ),
 }  # fmt: skip
@@ -237,7 +237,7 @@ class Style:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Style:
-        """A person at random: direction within about 15 degrees, reach within 25 %."""
+        """A person at random: direction within about 15 degrees, reach within 35 %."""
         own = {au: rng.normal(0, 1, 3) for au in ANATOMY}  # both halves of a face are much alike
 
         def draw(name: str) -> NDArray[np.float64]:
@@ -246,7 +246,7 @@ class Style:
         draws = {name: draw(name) for name in CHANNELS}
         return cls(
             turn={n: float(np.clip(d[0], -2, 2) * 0.13) for n, d in draws.items()},
-            reach={n: float(np.exp(np.clip(d[1], -2, 2) * 0.11)) for n, d in draws.items()},
+            reach={n: float(np.exp(np.clip(d[1], -2, 2) * 0.16)) for n, d in draws.items()},
             company={n: float(np.exp(np.clip(d[2], -2, 2) * 0.35)) for n, d in draws.items()},
         )
 

@@ -54,7 +54,7 @@ def mirror() -> Ints:
     """(468,) index of the same point on the other half of the face."""
     points = canonical()
     gaps = ((points[:, None] - points[None] * (-1, 1, 1)) ** 2).sum(axis=2)
-    return np.argmin(gaps, axis=1).astype(np.int32)
+    return np.asarray(np.argmin(gaps, axis=1), np.int32)
 
 
 def face_frame(points: NDArray[np.floating]) -> tuple[Floats, Floats, float]:
@@ -83,7 +83,7 @@ class Sparse:
     """(N,)"""
 
     @classmethod
-    def of(cls, matrix: Floats, least: float = 0.0) -> Sparse:
+    def of(cls, matrix: NDArray[np.floating], least: float = 0.0) -> Sparse:
         """Entries of (R, C) larger than `least`; what is left out is made up for in each row's sum."""
         kept = np.where(np.abs(matrix) > least, matrix, 0)
         kept *= matrix.sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
@@ -93,7 +93,7 @@ class Sparse:
         return cls(starts.astype(np.int32), parents.astype(np.int32), shares)
 
     def __matmul__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return gather(self.starts, self.parents, self.shares, values)
+        return np.asarray(gather(self.starts, self.parents, self.shares, values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -62,12 +62,17 @@ def photo_person(name: str, photo: NDArray[np.uint8], points: NDArray[np.floatin
     photo, points = _around_face(photo, points)
     style = Style.random(np.random.default_rng(list(name.encode())))
 
-    @lru_cache(maxsize=4)
-    def build(oed: float, gray: bool) -> PhotoFace:
+    def build(oed: float, gray: bool) -> Face:
         picture = Picture.from_rgb(photo).luma if gray else photo
         return PhotoFace(picture, points, oed, style=style)
 
-    return Person(name, "photo", build)
+    return Person(name, "photo", _recent(build))
+
+
+def _recent(build: Callable[[float, bool], Face]) -> Callable[[float, bool], Face]:
+    """The same, with the last few faces kept: texture and fields take longer to make than a frame."""
+    kept = lru_cache(maxsize=4)(build)
+    return lambda oed, gray: kept(oed, gray)
 
 
 def _load(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
@@ -135,11 +140,10 @@ class Studio:
                 backdrop=_backdrop(rng),
             )  # fmt: skip
 
-        @lru_cache(maxsize=4)
-        def build(oed: float, gray: bool) -> IctFace:
+        def build(oed: float, gray: bool) -> Face:
             return made().at_size(oed, gray=gray)
 
-        return Person(f"ict{number:03d}", "face3d", build)
+        return Person(f"ict{number:03d}", "face3d", _recent(build))
 
     def _bound(self) -> Binding:
         """The face points are found once, on the average face."""

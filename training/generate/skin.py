@@ -120,17 +120,17 @@ class Painter:
     def _glow(self, centre: NDArray[np.floating], reach: float) -> F32:
         rows, columns = np.ogrid[:TILE, : TILE + SIDE]
         square = ((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2) / (reach * self.oed) ** 2
-        return np.exp(-square).astype(np.float32)
+        return np.asarray(np.exp(-square), np.float32)
 
     def _lips(self, skin: F32, rng: Rng) -> None:
         mask = np.zeros(skin.shape[:2], np.float32)
         for outline in ([*range(48, 55), 64, 63, 62, 61, 60], [48, *range(59, 53, -1), 64, 65, 66, 67, 60]):
             cv2.fillPoly(mask, [np.rint(self.marks[outline]).astype(np.int32)], 1.0)
-        mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(2, 4))
+        soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(2, 4)), np.float32)
         lines = cv2.GaussianBlur(_noise(rng, (TILE, TILE + SIDE), 0), (0, 0), sigmaX=0.9, sigmaY=7)
         colour = np.array([1.0, 0.76, 0.8]) ** rng.uniform(0.5, 1.8) * rng.uniform(0.78, 0.98)
         factor = colour[None, None] * (1 + 0.45 * lines[:, :, None])
-        skin *= 1 + mask[:, :, None] * (factor.astype(np.float32) - 1)
+        skin *= 1 + soft[:, :, None] * (factor.astype(np.float32) - 1)
 
     def _spots(self, skin: F32, rng: Rng) -> None:
         """Freckles, moles and small scars."""
@@ -140,8 +140,8 @@ class Painter:
             size = rng.uniform(0.8, 2.8) if rng.random() < 0.95 else rng.uniform(3, 7)
             centre = (int(at[0] * 16), int(at[1] * 16))
             cv2.circle(layer, centre, int(size * 16), rng.uniform(0.1, 0.4), -1, cv2.LINE_AA, 4)
-        layer = cv2.GaussianBlur(layer, (0, 0), 0.8)
-        skin *= 1 - layer[:, :, None] * np.array([0.7, 0.95, 1.0], np.float32)
+        soft = np.asarray(cv2.GaussianBlur(layer, (0, 0), 0.8), np.float32)
+        skin *= 1 - soft[:, :, None] * np.array([0.7, 0.95, 1.0], np.float32)
 
     def _scalp(self, skin: F32, rng: Rng, hair: NDArray[np.floating]) -> None:
         """Cropped hair above a hairline, and stubble for some."""
@@ -195,13 +195,11 @@ def _noise(rng: Rng, shape: tuple[int, ...], size: float) -> F32:
     """Unit noise whose grains are about that many pixels."""
     if size < 4:
         grain = rng.standard_normal(shape, np.float32)
-        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), size), np.float32) if size else grain
-    else:
-        small = (max(int(shape[0] / size * 2), 3), max(int(shape[1] / size * 2), 3))
-        grain = np.asarray(
-            cv2.resize(rng.standard_normal(small, np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
-        )
-    return np.asarray(grain / grain.std(), np.float32)
+        blurred = cv2.GaussianBlur(grain, (0, 0), size) if size else grain
+        return np.asarray(blurred / blurred.std(), np.float32)
+    small = rng.standard_normal([max(int(side / size * 2), 3) for side in shape], np.float32)
+    large = np.asarray(cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(large / large.std(), np.float32)
 
 
 def _window(atlas: F32, material: str) -> F32:

@@ -183,7 +183,7 @@ class PhotoFace:
         looks[:, :2] = self._rest_fine[:, :2]
         looks[:, 2] = sheet().alpha
         bright = raster.lit(fine, sheet().triangles, self._light, AMBIENT)
-        looks[:, 3] = np.clip(bright / self._rest_light, 0.75, 1.3)
+        looks[:, 3] = np.clip(bright / self._rest_light, 0.8, 1.2)
         return looks
 
     def _background(self, skin: F32, matrix: Affine, size: tuple[int, int]) -> F32:
