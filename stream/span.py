@@ -19,6 +19,8 @@ LEAVES = 0.12
 RISE_FOOT, FALL_FOOT = 0.65, 0.4
 """The foot lies this much farther than LEAVES, in times from half height to LEAVES: 0.8 on a sine's rise,
 less where noise hides the end of a slow decay (tuned on generated clips)."""
+LEVEL, LEVEL_S = 0.06, 0.06
+"""A course that falls by less than this share of its height in so many seconds is at rest."""
 TOP = 0.97
 """The apex is where the course first reaches this share of its rise: a held expression has a flat top."""
 BEFORE_S, AFTER_S = 0.45, 0.28
@@ -53,8 +55,8 @@ def find_span(time: Times, course: Array, moment: float, longest: float) -> Span
     top = int(near[course[near].argmax()])
     before = np.flatnonzero((time >= time[top] - longest) & (time <= time[top]))[::-1]
     after = np.flatnonzero((time >= time[top]) & (time <= time[top] + longest))
-    valley, low = _valley(course[before])
-    hill, high = _valley(course[after])
+    valley, low = _rest(time[before], course[before])
+    hill, high = _rest(time[after], course[after])
     rise = float(course[top] - low)
     if rise <= 0:
         return None
@@ -71,14 +73,23 @@ def find_span(time: Times, course: Array, moment: float, longest: float) -> Span
     )
 
 
-def _valley(values: Array) -> tuple[int, float]:
-    """The first valley on the way from the apex, before the course climbs again: (index, level)."""
+def _rest(time: Times, values: Array) -> tuple[int, float]:
+    """Where the way from the apex comes to rest: (index, level).
+
+    At the first valley before the course climbs again, or where it first stays level for a while: what
+    else the face did before, a blink say, is not part of this movement.
+    """
     climb = CLIMBS * float(values[0] - values.min())
     lowest = 0
     for i, value in enumerate(values):
         if value < values[lowest]:
             lowest = i
         elif value > values[lowest] + climb:
+            break
+        height = float(values[0] - value)
+        ahead = values[i:][np.abs(time[i:] - time[i]) <= LEVEL_S]
+        if height > 2 * climb and len(ahead) > 2 and value - ahead.min() < LEVEL * height:
+            lowest = i + int(ahead.argmin())
             break
     return lowest, float(values[lowest])
 
