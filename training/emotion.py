@@ -33,6 +33,10 @@ THREE: Mapping[str, tuple[str, ...]] = {
 }
 """Classes of MEGC 2019 by objective class: happiness; anger, disgust, sadness and fear; surprise."""
 
+OPEN_MOUTH: tuple[Combination, ...] = ((25,), (26,), (25, 26))
+"""A smile stays one when the lips part or the jaw drops with it (EMFACS; Ekman, Friesen and Hager,
+FACS investigator's guide, 2002): so do its combinations here."""
+
 CONTEMPT: Combination = (14,)
 """AU14 has no objective class of its own; MiE-X (Liu et al., ECCV 2022) reads it as contempt, hence
 negative."""
@@ -54,6 +58,10 @@ def prototypes(aus: Sequence[int]) -> dict[str, tuple[Combination, ...]]:
         )
         for name, classes in THREE.items()
     }
+    smiles = [smile for smile in table["positive"] if 12 in smile]
+    table["positive"] += tuple(
+        (*smile, *mouth) for smile in smiles for mouth in OPEN_MOUTH if known.issuperset(mouth)
+    )
     if known.issuperset(CONTEMPT):
         table["negative"] += (CONTEMPT,)
     return {name: sets for name, sets in table.items() if sets} | {"other": ((),)}
