@@ -1,0 +1,167 @@
+"""microau-export: a checkpoint as a model bundle, and its variants in other number formats.
+
+    microau-export runs/default --out model.onnx --samples .cache/flow --variants fp16 int8-static
+
+Every file is compared with torch on real flow samples, and judged on persons that the model was not
+trained on; ranges for static quantisation are measured on persons that it was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..engine.bundle import Bundle, read_bundle
+from ..engine.errors import MicroauError
+from ..engine.inference import INPUTS, OUTPUTS, open_engine
+from ..training.checkpoint import Trained, load
+from ..training.flow_samples import FlowSamples, read_shards
+from .bundle import Deployed, write_bundle
+from .compare import (
+    Figures,
+    answers,
+    as_json,
+    gaps,
+    inputs_of,
+    labels_of,
+    medians_ms,
+    quality,
+    table,
+)
+from .quantise import VARIANTS, convert_file
+
+Array = NDArray[np.float32]
+CALIBRATION = 256
+"""Samples on which ranges are measured."""
+JUDGED = 2048
+"""Most samples on which a variant is judged."""
+TIMED = ("fp32", "int8-dynamic", "int8-static")
+"""Variants for CPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Flow samples as inputs of the model."""
+
+    calibration: Mapping[str, Array]
+    judged: Mapping[str, Array]
+    labels: NDArray[np.int64]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, export, report; 2 where the user can mend what is wrong."""
+    args = _parser().parse_args(argv)
+    try:
+        _run(args)
+    except MicroauError as error:
+        print(f"microau-export: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.variants and args.samples is None:
+        raise MicroauError("--variants needs --samples: the folder of flow samples that microau-train made")
+    trained = load(args.checkpoint)
+    bundle = write_bundle(trained, args.out, args.out.stem)
+    print(f"{args.out}: {len(bundle.units)} units, {args.out.stat().st_size / 1e6:.2f} MB")
+    if args.samples is None:
+        return
+    material = _material(read_shards(sorted(args.samples.rglob("*.safetensors"))), trained, bundle)
+    if args.calibration is not None:
+        _save(args.calibration, material.calibration)
+    paths = {"fp32": args.out} | _variants(args.out, args.variants, material)
+    figures = _figures(paths, trained, material)
+    print(table(figures))
+    if args.report is not None:
+        args.report.write_text(json.dumps(as_json(figures), indent=1) + "\n")
+
+
+def _save(path: Path, inputs: Mapping[str, Array]) -> None:
+    with path.open("wb") as file:  # a name without .npz stays as it is
+        np.savez(file, allow_pickle=False, **inputs)
+
+
+def _variants(out: Path, names: Sequence[str], material: Material) -> dict[str, Path]:
+    paths = {name: out.with_name(f"{out.stem}.{name}.onnx") for name in names}
+    for name, path in paths.items():
+        convert_file(out, path, name, material.calibration)
+    return paths
+
+
+def _material(samples: FlowSamples, trained: Trained, bundle: Bundle) -> Material:
+    samples.spec.require(bundle.flow, "the flow samples")
+    split = trained.card.get("split", {})
+    known = samples.of(split["train"]) if split else samples
+    unknown = samples.of(split["validation"]) if split else samples
+    if not len(known) or not len(unknown):
+        raise MicroauError("the samples hold none of the persons of the checkpoint's split")
+    known, unknown = _spread(known, CALIBRATION), _spread(unknown, JUDGED)
+    return Material(inputs_of(known, bundle), inputs_of(unknown, bundle), labels_of(unknown, bundle))
+
+
+def _spread(samples: FlowSamples, count: int) -> FlowSamples:
+    """At most `count` samples, evenly from all persons."""
+    return samples.take(np.unique(np.linspace(0, len(samples) - 1, count).astype(np.intp)))
+
+
+def _figures(paths: Mapping[str, Path], trained: Trained, material: Material) -> list[Figures]:
+    wanted = _torch(trained, material.judged)
+    timed = [variant for variant in paths if variant in TIMED]
+    one = {name: array[:1] for name, array in material.judged.items()}
+    speed = dict(zip(timed, medians_ms([paths[v] for v in timed], one), strict=True))
+    return [
+        _judge(variant, path, wanted, material, speed.get(variant, float("nan")))
+        for variant, path in paths.items()
+    ]
+
+
+def _judge(
+    variant: str, path: Path, wanted: Mapping[str, Array], material: Material, cpu_ms: float
+) -> Figures:
+    bundle = read_bundle(path)
+    with open_engine(path) as engine:
+        got = answers(engine, material.judged)
+    mean_f1, mean_auc = quality(got["probability"], material.labels, bundle)
+    megabytes = path.stat().st_size / 1e6
+    return Figures(variant, path.name, megabytes, gaps(got, wanted), mean_f1, mean_auc, cpu_ms)
+
+
+def _torch(trained: Trained, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The answers of the model that was trained, in torch."""
+    deployed = Deployed(trained).eval()
+    parts = []
+    for start in range(0, len(inputs["flow"]), CALIBRATION):
+        rows = [torch.from_numpy(inputs[name][start : start + CALIBRATION]) for name in INPUTS]
+        with torch.no_grad():
+            parts.append([output.numpy() for output in deployed(*rows)])
+    columns = zip(*parts, strict=True)
+    return {name: np.concatenate(column) for name, column in zip(OUTPUTS, columns, strict=True)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    caption = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="microau-export", description=caption)
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="folder written by microau-train")
+    add("--out", type=Path, required=True, help="bundle to write, .onnx")
+    variants = "also write these beside it, as <name>.<variant>.onnx: %(choices)s"
+    add("--variants", nargs="+", choices=VARIANTS[1:], default=[], metavar="VARIANT", help=variants)
+    add("--samples", type=Path, metavar="DIR", help="flow samples, as microau-train keeps them (--cache)")
+    add("--calibration", type=Path, metavar="NPZ", help="keep the inputs that ranges were measured on")
+    add("--report", type=Path, metavar="JSON", help="write the figures")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
