@@ -51,9 +51,9 @@ def open_camera(
     """Camera `number` with the size and rate asked for; its Probe says what the driver really set."""
     if (width is None) != (height is None):
         raise MicroauError("give --width and --height together")
-    if number < 0 or min(width or 1, height or 1) < 1 or (fps is not None and not 0 < fps <= 100_000):
-        raise MicroauError("--camera is 0 or more; --width, --height and --fps are positive")
     size = (width, height) if width is not None and height is not None else None
+    if number < 0 or (size is not None and min(size) < 1) or (fps is not None and not 0 < fps <= 100_000):
+        raise MicroauError("--camera is 0 or more; --width, --height and --fps are positive")
     if platform.system() == "Linux":
         return open_v4l2(Path(f"/dev/video{number}"), size=size, fps=fps, start=start, end=end)
     return OpenCvCamera(number, size=size, fps=fps, start=start, end=end)
@@ -96,10 +96,16 @@ def _open_first(device: Path, choices: list[dict[str, str]]) -> av.container.Inp
     """The device with the first options that it takes."""
     for options in choices[:-1]:
         try:
-            return av.open(str(device), format="v4l2", options=options)
+            return _open_v4l2(device, options)
         except av.error.ArgumentError:  # it has no such pixel format: the next choice
             continue
-    return av.open(str(device), format="v4l2", options=choices[-1])
+    return _open_v4l2(device, choices[-1])
+
+
+def _open_v4l2(device: Path, options: dict[str, str]) -> av.container.InputContainer:
+    # As container options: PyAV would set plain ones on the decoder too, which would then believe in the
+    # size that was asked for, not in the driver's.
+    return av.open(str(device), format="v4l2", container_options=options, timeout=(STALL_S, None))
 
 
 class DeviceStream(Source):
@@ -123,7 +129,10 @@ class DeviceStream(Source):
         self._name = f"camera {name}"
         self._stopped = False
         self._alive = time.monotonic()
-        self._decoder = Decoder(container, self._name, self.counts, live=True, idle=self._wait)
+        borrowed = "v4l2" in container.format.name
+        self._decoder = Decoder(
+            container, self._name, self.counts, live=True, borrowed=borrowed, idle=self._wait
+        )
         try:
             self._decoded, first = first_picture(self._decoder, self._name)
         except BaseException:
@@ -132,7 +141,6 @@ class DeviceStream(Source):
         self.probe = probe(self._decoder, first, kind="camera", name=name, live=True)
         codec = self._decoder.codec
         self._framer = Framer(self._name, self.probe.time_base, self.counts, live=True, codec=codec)
-        self._borrowed = codec == "rawvideo"  # its pictures lie in the driver's memory
 
     def _wait(self) -> bool:
         if time.monotonic() - self._alive > STALL_S:
@@ -144,7 +152,7 @@ class DeviceStream(Source):
         try:
             for decoded in self._decoded:
                 self._alive = time.monotonic()
-                frame = self._framer.frame(decoded, copy=self._borrowed)
+                frame = self._framer.frame(decoded)
                 if frame is not None:
                     yield frame
                 if self._stopped:

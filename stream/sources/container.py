@@ -49,7 +49,7 @@ def open_container(
     """
     began = time.monotonic()
     try:
-        container = av.open(url, format=format, options=options, timeout=timeout)
+        container = av.open(url, format=format, container_options=options, timeout=timeout)
     except (av.FFmpegError, OSError, ValueError) as error:
         late = timeout is not None and time.monotonic() - began >= timeout[0]
         raise MicroauError(f"{name}: {TOO_LATE if late else reason(error)}{hint}") from None
@@ -94,6 +94,7 @@ class Decoder:
     """The pictures of a container's best video stream, as FFmpeg frames in presentation order.
 
     live  True: each picture as soon as it is there, rather than more pictures a second
+    borrowed  packets lie in the driver's memory, which is gone when the container is closed
     idle  called again and again while a device has nothing; False from it ends the pictures
     """
 
@@ -104,10 +105,11 @@ class Decoder:
         counts: Counts,
         *,
         live: bool = False,
+        borrowed: bool = False,
         idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self.container = container
-        self._idle = idle
+        self._idle, self._borrowed = idle, borrowed
         self.stream = _best(container, name)
         self._name, self._counts = name, counts
         context = self.stream.codec_context
@@ -149,11 +151,26 @@ class Decoder:
         """Every packet, and empty ones at the end that bring out what the decoder holds back."""
         while True:
             try:
-                yield from self.container.demux(self.stream)
-                return
+                if not self._borrowed:
+                    yield from self.container.demux(self.stream)
+                    return
+                packet = self._own_packet()
+                if packet.size:
+                    yield packet
+                elif packet.pts is None:
+                    return
+                else:  # the driver marked it as broken: FFmpeg has emptied it
+                    self._counts.decoder_errors += 1
             except av.error.BlockingIOError:
                 if not self._idle():
                     return
+
+    def _own_packet(self) -> av.Packet[av.VideoStream]:
+        """The next packet in memory of its own; nothing, not even an iterator, keeps the driver's."""
+        packet = next(self.container.demux(self.stream))
+        own = av.Packet(bytes(packet))
+        own.pts, own.dts, own.time_base = packet.pts, packet.dts, packet.time_base
+        return own
 
     def close(self) -> None:
         self.container.close()

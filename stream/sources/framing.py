@@ -49,11 +49,8 @@ class Framer:
         """The stream was opened again; the time goes on."""
         self._timeline.restart(time_base)
 
-    def frame(self, decoded: av.VideoFrame, *, copy: bool = False) -> Frame | None:
-        """The next Frame; None for a picture that is damaged or has no place in time.
-
-        copy  True: the decoded memory will be taken back, keep none of it
-        """
+    def frame(self, decoded: av.VideoFrame) -> Frame | None:
+        """The next Frame; None for a picture that is damaged or has no place in time."""
         if decoded.is_corrupt:
             self._counts.decoded += 1
             self._counts.damaged += 1
@@ -64,7 +61,7 @@ class Framer:
             pts = decoded.dts
             self._counts.filled_pts += pts is not None
         picture = apply(self._converter.picture(decoded), self.orientation)
-        return self.place(pictures.copied(picture) if copy else picture, pts, duration or 0)
+        return self.place(picture, pts, duration or 0)
 
     def place(self, picture: Picture, pts: int | None, duration: int = 0) -> Frame | None:
         """The next Frame from a picture; None where its stamp is not later than the last."""

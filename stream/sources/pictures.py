@@ -117,12 +117,6 @@ def _paired(plane: av.video.plane.VideoPlane) -> tuple[Gray, Gray]:
     return np.ascontiguousarray(pairs[:, 0::2]), np.ascontiguousarray(pairs[:, 1::2])
 
 
-def copied(picture: Picture) -> Picture:
-    """The same picture in memory of its own."""
-    chroma = picture.chroma and (picture.chroma[0].copy(), picture.chroma[1].copy())
-    return Picture(picture.luma.copy(), chroma, picture.full_range, picture.bt709)
-
-
 def same(one: Picture, other: Picture) -> bool:
     """True: the very same luma. A coarse grid tells nearly all different pictures apart for free."""
     a, b = one.luma, other.luma

@@ -8,8 +8,9 @@
  *   FAKE_V4L2_FPS    the highest rate; a higher one that is asked for is lowered to it (default 200)
  *   FAKE_V4L2_BUSY   1: setting the format answers EBUSY, as while another program streams
  *   FAKE_V4L2_SKIP   n: no frame n (a lost USB transfer); its time passes
- *   FAKE_V4L2_STALL  n: nothing after frame n
- *   FAKE_V4L2_GONE   n: ENODEV after frame n, as when it is unplugged
+ *   FAKE_V4L2_BROKEN n: frame n comes, but marked as damaged
+ *   FAKE_V4L2_STALL  n: nothing after the first n frames
+ *   FAKE_V4L2_GONE   n: ENODEV after the first n frames, as when it is unplugged
  *
  * It always runs at 640x480, whatever size is asked for: drivers may.
  */
@@ -131,12 +132,12 @@ static size_t draw(unsigned char *slot)
 
 static int dequeue(int fd, struct v4l2_buffer *b)
 {
-    if (number("FAKE_V4L2_GONE", -1) >= 0 && sequence > number("FAKE_V4L2_GONE", -1))
+    if (sequence >= number("FAKE_V4L2_GONE", 1L << 40))
         return refuse(ENODEV);
     if (sequence == number("FAKE_V4L2_SKIP", -1))
         sequence++;
     long long due = started_us + (sequence + 1) * 1000000LL * numerator / denominator;
-    int stalled = number("FAKE_V4L2_STALL", -1) >= 0 && sequence > number("FAKE_V4L2_STALL", -1);
+    int stalled = sequence >= number("FAKE_V4L2_STALL", 1L << 40);
     while (stalled || now_us() < due || head == tail) {
         if (fcntl(fd, F_GETFL) & O_NONBLOCK)
             return refuse(EAGAIN);
@@ -148,8 +149,9 @@ static int dequeue(int fd, struct v4l2_buffer *b)
     b->bytesused = draw(slot);
     munmap(slot, SLOT);
     b->index = index;
-    b->sequence = sequence++;
     b->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+    b->flags |= sequence == number("FAKE_V4L2_BROKEN", -1) ? V4L2_BUF_FLAG_ERROR : 0;
+    b->sequence = sequence++;
     b->timestamp.tv_sec = due / 1000000;
     b->timestamp.tv_usec = due % 1000000;
     return 0;
