@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .face_models import FaceModels, Region
+from .face_models import FaceModels, Region, mesh_region
 from .landmarks import N_MESH, N_POINTS
 from .pose import head_pose
 from .records import Face, Picture
 
 Mesh = NDArray[np.float32]
 
-MESH_MARGIN = 1.5
-"""Side of the region over that of the box of the points: MediaPipe's."""
 VELOCITY_S = 0.15
 """Seconds over which a velocity is learnt; tuned on drawn crossings at 25 to 200 fps."""
 FARTHEST = 0.25
@@ -127,13 +125,3 @@ class Track:
         shift = self._shift(time)
         points = self.points + np.array([shift.real, shift.imag, 0], np.float32)
         return Face(self.face_id, points, self.score, head_pose(points))
-
-
-def mesh_region(points: Mesh) -> Region:
-    """Where to look for a face whose points were these: MediaPipe's rule."""
-    mesh = points[:N_MESH, :2]
-    low, high = mesh.min(axis=0), mesh.max(axis=0)
-    along = points[263, :2] - points[33, :2]
-    middle = (low + high) / 2
-    side = MESH_MARGIN * float((high - low).max())
-    return Region(float(middle[0]), float(middle[1]), side, float(np.arctan2(along[1], along[0])))

@@ -16,13 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import MicroauError
-from .face_models import FaceModels, Region
-from .face_models.onnx import OnnxFaceModels
+from .face_models import BACKENDS, FaceModels, Region, mesh_region, open_models
 from .face_search import squares
-from .face_track import Track, mesh_region
+from .face_track import Track
 from .records import Face, Frame, Picture
 
 START_CONFIDENCE = 0.9
@@ -69,10 +67,16 @@ class FaceConfig:
     they then stand in the middle of the eye."""
     memory_s: float = 3.0
     """Seconds for which a lost face's number is kept for it."""
+    backend: str = "onnx"
+    """Face models: onnx (shipped, run by ONNX Runtime) or mediapipe (its own runtime, an extra)."""
+    task: str | None = None
+    """MediaPipe's model bundle face_landmarker.task, for the mediapipe back end alone."""
 
     def __post_init__(self) -> None:
         if self.max_faces < 1:
             raise MicroauError(f"max_faces is {self.max_faces}: give 1 or more")
+        if self.backend not in BACKENDS:
+            raise MicroauError(f"no face back end {self.backend}: give one of {', '.join(BACKENDS)}")
         if not 0 < self.min_confidence < 1:
             raise MicroauError(f"min_confidence is {self.min_confidence}: give a number between 0 and 1")
         for name in ("min_oed_px", "detect_every_s", "landmark_rate", "iris_rate", "memory_s"):
@@ -85,7 +89,7 @@ class FaceTracker:
 
     def __init__(self, config: FaceConfig | None = None, models: FaceModels | None = None) -> None:
         self.config = config or FaceConfig()
-        self.models = models or OnnxFaceModels()
+        self.models = models or open_models(self.config.backend, self.config.task)
         self._live: list[Track] = []
         self._lost: list[Track] = []
         self._next_id = 0
@@ -229,7 +233,8 @@ def find_faces(
 
     The points are measured twice, so that they do not depend on where the detector drew its box.
     """
-    config, models = config or FaceConfig(), models or OnnxFaceModels()
+    config = config or FaceConfig()
+    models = models or open_models(config.backend, config.task)
     views = squares(picture.width, picture.height, config.min_oed_px)
     tracks = _faces_in(models, picture, views, 0.0, [])
     tracks.sort(key=lambda track: -track.region.size)
@@ -251,9 +256,8 @@ def _faces_in(
         for detection in models.detect(picture, view):
             if _is_among(detection.region, [*known, *found]):
                 continue
-            points, score = _settle(models, picture, detection.region)
-            track = Track.begin(points, score, time)
-            if score >= START_CONFIDENCE and not _is_among(track.region, [*known, *found]):
+            track = _settled(models, picture, detection.region, time)
+            if track and not _is_among(track.region, [*known, *found]):
                 found.append(track)
     return found
 
@@ -262,11 +266,13 @@ def _is_among(region: Region, tracks: list[Track]) -> bool:
     return any(region.distance(track.region) < SAME for track in tracks)
 
 
-def _settle(models: FaceModels, picture: Picture, region: Region) -> tuple[NDArray[np.float32], float]:
-    """Points of a detected face, measured again from where they were first found, and the lower score."""
+def _settled(models: FaceModels, picture: Picture, region: Region, time: float) -> Track | None:
+    """A face that was detected, measured again from where its points were first found; None: it is none."""
     points, first = models.mesh(picture, region)
+    if first < START_CONFIDENCE:
+        return None
     points, second = models.mesh(picture, mesh_region(points))
-    return points, min(first, second)
+    return Track.begin(points, min(first, second), time) if second >= START_CONFIDENCE else None
 
 
 def _returns(lost: Track, found: Track, time: float) -> bool:

@@ -12,7 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import MicroauError
 from ..records import Picture
+
+BACKENDS = ("onnx", "mediapipe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +85,36 @@ class FaceModels(Protocol):
         ...
 
 
-__all__ = ["Detection", "FaceModels", "Region"]
+MESH_MARGIN = 1.5
+"""Side of the region over that of the box of the points: MediaPipe's."""
+
+
+def mesh_region(points: NDArray[np.float32]) -> Region:
+    """Where to look for a face whose points (468 or 478, 2 or 3) were these: MediaPipe's rule."""
+    mesh = points[:468, :2]
+    low, high = mesh.min(axis=0), mesh.max(axis=0)
+    along = points[263, :2] - points[33, :2]
+    middle = (low + high) / 2
+    side = MESH_MARGIN * float((high - low).max())
+    return Region(float(middle[0]), float(middle[1]), side, float(np.arctan2(along[1], along[0])))
+
+
+def whole(picture: Picture) -> Region:
+    """The smallest square around the picture."""
+    return Region(picture.width / 2, picture.height / 2, max(picture.width, picture.height))
+
+
+def open_models(backend: str = "onnx", task: str | None = None) -> FaceModels:
+    """The face models of a back end, one of BACKENDS; `task`: the model bundle of mediapipe alone.
+
+    Raises MicroauError where the back end is unknown, not installed or has no models.
+    """
+    if backend == "onnx":
+        from .onnx import OnnxFaceModels
+
+        return OnnxFaceModels()
+    if backend == "mediapipe":
+        from .runtime import RuntimeFaceModels
+
+        return RuntimeFaceModels(task)
+    raise MicroauError(f"no face back end {backend}: give one of {', '.join(BACKENDS)}")

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..records import Picture
-from . import Detection, Region
+from . import Detection, Region, whole
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -64,7 +64,7 @@ class OnnxFaceModels:
         self._anchors = anchors()
 
     def detect(self, picture: Picture, view: Region | None = None) -> list[Detection]:
-        matrix = (view or _whole(picture)).to_picture(DETECTOR_SIZE)
+        matrix = (view or whole(picture)).to_picture(DETECTOR_SIZE)
         image = _crop(picture, matrix, DETECTOR_SIZE)
         _blacken_outside(image[0], picture, matrix)
         boxes, scores = self._detector.run(None, {"image": image})
@@ -105,11 +105,6 @@ def _crop(picture: Picture, matrix: NDArray[np.float64], size: int) -> NDArray[n
     planes = np.empty((1, 3, size, size), np.uint8)
     cv2.split(picture.warp_rgb(matrix, (size, size)), list(planes[0]))
     return planes
-
-
-def _whole(picture: Picture) -> Region:
-    """The smallest square around the picture."""
-    return Region(picture.width / 2, picture.height / 2, max(picture.width, picture.height))
 
 
 def _blacken_outside(image: NDArray[np.uint8], picture: Picture, matrix: NDArray[np.float64]) -> None:
