@@ -50,7 +50,7 @@ class _AnySize:
         self._solver: Tvl1Solver | None = None
 
     def __call__(self, onset: Gray, apex: Gray) -> Flow:
-        if self._solver is None or self._solver.sizes[0] != onset.shape:
+        if self._solver is None or self._solver.shape != onset.shape:
             self._solver = Tvl1Solver(onset.shape[0], onset.shape[1], self._params)
         return self._solver(onset, apex)
 

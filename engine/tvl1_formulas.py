@@ -1,7 +1,7 @@
 """The arithmetic of TV-L1, one pixel at a time: the same lines are compiled for the CPU and for CUDA.
 
 Plain Python on float32 scalars, without arrays, so that both compilers and the simulator take them
-and both results agree. References:
+and the results agree. References:
 
 [1] C. Zach, T. Pock, H. Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow", 2007.
 [2] A. Chambolle, T. Pock, "A First-Order Primal-Dual Algorithm for Convex Problems", 2011, sec. 6.
@@ -19,53 +19,67 @@ import numpy as np
 Real = Any
 """A float32 scalar, of the compiler or of the simulator."""
 
-ONE = np.float32(1)
+ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX = (np.float32(i) for i in range(7))
+HALF, QUARTER, SIXTEENTH = np.float32(0.5), np.float32(0.25), np.float32(0.0625)
+
+
+def binomial(a: Real, b: Real, c: Real, d: Real, e: Real) -> Real:
+    """Low-pass filter 1 4 6 4 1 before every second sample is taken."""
+    return (a + e + FOUR * (b + d) + SIX * c) * SIXTEENTH
+
+
+def normalised(brightness: Real, mean: Real, variance: Real, floor: Real) -> Real:
+    """Brightness less the local mean, in local standard deviations; floor: the camera's own, squared."""
+    return (brightness - mean) / math.sqrt(variance + floor)
+
+
+def cubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
+    """Catmull-Rom weights of the four samples around a position t in [0, 1) between the middle two."""
+    return (
+        HALF * t * ((TWO - t) * t - ONE),
+        HALF * ((THREE * t - FIVE) * t * t + TWO),
+        HALF * t * ((FOUR - THREE * t) * t + ONE),
+        HALF * (t - ONE) * t * t,
+    )
+
+
+def data_term(
+    left: Real, right: Real, up: Real, down: Real, change: Real, u: Real, v: Real, inside: Real, floor: Real
+) -> tuple[Real, Real, Real, Real]:
+    """The brightness difference as a linear function of the flow: gradient, value at no flow, weight.
+
+    left .. down  sums of onset and warped apex beside the pixel: the gradient is the mean of both
+    change        warped apex less onset, at the flow (u, v)
+    inside        1 where the warp stayed in the picture, else 0: then brightness says nothing
+    floor         noise / (tau * data weight): differences below the noise are weighed by their square
+    return        gx, gy, rest, inverse = inside / (gx^2 + gy^2 + floor)
+    """
+    gx = QUARTER * (right - left)
+    gy = QUARTER * (down - up)
+    return gx, gy, change - gx * u - gy * v, inside / (gx * gx + gy * gy + floor)
 
 
 def dual_step(px: Real, py: Real, gx: Real, gy: Real, sigma: Real, shrink: Real) -> tuple[Real, Real]:
     """Ascent of the dual variable of one flow component along its gradient, back into the unit disc.
 
-    px, py   dual variable of the pixel
-    gx, gy   forward differences of the extrapolated flow component
-    shrink   1 / (1 + sigma * huber): below one, small gradients are smoothed quadratically [3]
+    px, py  dual variable of the pixel
+    gx, gy  forward differences of the extrapolated flow component
+    shrink  1 / (1 + sigma * huber): below `huber`, gradients are smoothed quadratically [3]
     """
     ax = (px + sigma * gx) * shrink
     ay = (py + sigma * gy) * shrink
-    scale = ONE / max(ONE, math.sqrt(ax * ax + ay * ay))
+    length = math.sqrt(ax * ax + ay * ay)
+    scale = ONE / max(ONE, length)  # type: ignore[operator]
     return ax * scale, ay * scale
 
 
 def primal_step(
-    u: Real,
-    v: Real,
-    div_u: Real,
-    div_v: Real,
-    gx: Real,
-    gy: Real,
-    rest: Real,
-    inverse: Real,
-    tau: Real,
-    reach: Real,
+    u: Real, v: Real, gx: Real, gy: Real, rest: Real, inverse: Real, reach: Real
 ) -> tuple[Real, Real]:
-    """Descent of the flow: first along the divergence of its dual, then towards constant brightness.
+    """Step of the flow towards equal brightness, after the step along the divergence of its dual.
 
-    gx, gy   gradient of the warped picture; rest the brightness error at zero flow, linearised
-    inverse  1 / (gx^2 + gy^2), 0 where there is no gradient
-    reach    tau * weight of the data: the farthest step, as multiple of the gradient [1, eq. 15]
+    gx .. inverse  as `data_term` gave them
+    reach          tau * data weight: the farthest step, in multiples of the gradient [1, eq. 15]
     """
-    u = u + tau * div_u
-    v = v + tau * div_v
-    step = (rest + gx * u + gy * v) * inverse
-    step = min(max(step, -reach), reach)
+    step = min(max((rest + gx * u + gy * v) * inverse, -reach), reach)
     return u - step * gx, v - step * gy
-
-
-def cubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
-    """Catmull-Rom weights of the four samples around a position t in [0, 1) between the middle two."""
-    half = np.float32(0.5)
-    return (
-        half * t * ((np.float32(2) - t) * t - ONE),
-        half * ((np.float32(3) * t - np.float32(5)) * t * t + np.float32(2)),
-        half * t * ((np.float32(4) - np.float32(3) * t) * t + ONE),
-        half * (t - ONE) * t * t,
-    )
