@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import MicroauError
-from .default_recipe import DefaultRecipe, photo_sources, train_default
+from .default_recipe import DefaultRecipe, Source, face3d_sources, photo_sources, train_default
 from .fit import Recipe
 from .make_samples import Making
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
     args = _parser().parse_args(argv)
     try:
-        sources = photo_sources(args.photos)
+        sources = _sources(args)
         trained = train_default(_recipe(args), sources, args.out, args.cache, _say)
     except MicroauError as error:
         print(f"microau: {error}", file=sys.stderr)
@@ -36,12 +36,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--recipe", choices=["default"], default="default", help="what to train")
     parser.add_argument("--photos", type=Path, required=True, help="folder of neutral frontal faces")
+    parser.add_argument("--face3d", type=Path, help="ICT-FaceKit as one .npz, for a second geometry")
+    parser.add_argument("--identities", type=int, default=40, help="of the 3D face; default %(default)s")
     parser.add_argument("--out", type=Path, default=Path("runs/default"), help="checkpoint folder")
     parser.add_argument("--cache", type=Path, default=Path(".cache/flow"), help="where samples are kept")
     parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=Recipe().seed, help="default %(default)s")
     parser.add_argument("--threads", type=int, default=1, help="of torch; default %(default)s")
     return parser
+
+
+def _sources(args: argparse.Namespace) -> list[Source]:
+    sources = photo_sources(args.photos)
+    if args.face3d is not None:
+        sources += face3d_sources(args.face3d, args.identities)
+    return sources
 
 
 def _recipe(args: argparse.Namespace) -> DefaultRecipe:

@@ -24,7 +24,8 @@ from .calibration import Calibration
 from .checkpoint import Trained, save
 from .fit import Recipe, fit
 from .flow_samples import FlowSamples, read_shards
-from .generate.people import PHOTO_ENDINGS, Person, photo_people
+from .generate.ict import load_ict
+from .generate.people import PHOTO_ENDINGS, Person, Studio, photo_people
 from .make_samples import Making, make_shards
 from .model import MicroAuClip
 from .quality import ask, calibrate, report
@@ -74,6 +75,12 @@ def photo_sources(folder: Path) -> list[Source]:
         raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each.")
     stems = sorted(f.stem for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
     return [(f"photo/{stem}", partial(_photo, folder, stem)) for stem in stems]
+
+
+def face3d_sources(path: Path, count: int) -> list[Source]:
+    """Identities of the 3D face, always the same for the same numbers."""
+    studio = Studio(load_ict(path))
+    return [(f"face3d/ict{number:03d}", partial(studio.person, number, 0)) for number in range(count)]
 
 
 def _photo(folder: Path, stem: str) -> Person:
