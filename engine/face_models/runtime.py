@@ -7,6 +7,7 @@ way to switch that off was found: this is why it is not the default.
 
 from __future__ import annotations
 
+import atexit
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,7 @@ class RuntimeFaceModels:
 
     def __init__(self, task: str | None) -> None:
         if task is None or not Path(task).is_file():
-            raise MicroauError(
-                f"{task}: no such file. Give the path of MediaPipe's bundle face_landmarker.task"
-            )
+            raise MicroauError(f"{task}: no such file. Give task, the path of face_landmarker.task")
         self._mediapipe = _mediapipe()
         self._many = self._landmarker(task, MAX_FACES)
         self._one = self._landmarker(task, 1)
@@ -48,15 +47,17 @@ class RuntimeFaceModels:
     def iris(self, picture: Picture, points: NDArray[np.float32], left: bool) -> NDArray[np.float32]:
         rows, corners = (slice(473, 478), [362, 263]) if left else (slice(468, 473), [33, 133])
         for found in self._run(self._one, picture, mesh_region(points), FACE_SIZE):
-            return found[rows, :2]
-        return points[corners, :2].mean(axis=0, keepdims=True).repeat(5, axis=0)
+            return np.asarray(found[rows, :2], np.float32)
+        return np.asarray(points[corners, :2].mean(axis=0, keepdims=True).repeat(5, axis=0), np.float32)
 
     def _landmarker(self, task: str, faces: int) -> Any:
         vision = self._mediapipe.tasks.vision
         options = vision.FaceLandmarkerOptions(
             base_options=self._mediapipe.tasks.BaseOptions(model_asset_path=task), num_faces=faces
         )
-        return vision.FaceLandmarker.create_from_options(options)
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+        atexit.register(landmarker.close)  # its own clean-up fails while the interpreter shuts down
+        return landmarker
 
     def _run(self, landmarker: Any, picture: Picture, view: Region, size: int) -> list[NDArray[np.float32]]:
         """Points (478, 3) in pixels of the picture, of every face in a square of it."""
