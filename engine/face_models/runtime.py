@@ -7,7 +7,6 @@ way to switch that off was found: this is why it is not the default.
 
 from __future__ import annotations
 
-import atexit
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,9 +54,7 @@ class RuntimeFaceModels:
         options = vision.FaceLandmarkerOptions(
             base_options=self._mediapipe.tasks.BaseOptions(model_asset_path=task), num_faces=faces
         )
-        landmarker = vision.FaceLandmarker.create_from_options(options)
-        atexit.register(landmarker.close)  # its own clean-up fails while the interpreter shuts down
-        return landmarker
+        return vision.FaceLandmarker.create_from_options(options)
 
     def _run(self, landmarker: Any, picture: Picture, view: Region, size: int) -> list[NDArray[np.float32]]:
         """Points (478, 3) in pixels of the picture, of every face in a square of it."""
