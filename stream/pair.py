@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from ..engine.describe import AuResult
 from ..engine.errors import MicroauError
 from ..engine.faces import FaceConfig, find_faces
+from ..engine.follow_head import follow_head
 from ..engine.records import Face, Picture
-from ..engine.registration import CROP, Affine, apply, crop_matrix, to_crop
-from ..engine.rigid import STABLE
+from ..engine.registration import CROP, crop_matrix, to_crop
 from .config import ModelConfig
 from .describing import load_describer, movements
 from .events import Movement, Unit
 from .table import explanation_record, sides_record
-
-STILL = 0.015
-"""Share of the eye distance by which measured points tremble: a head that moved less stood still."""
 
 Image = str | os.PathLike[str] | NDArray[np.uint8]
 
@@ -87,31 +84,6 @@ def analyze_pair(
             to_crop(face.points, matrix),
         )
     return _pair(found, au_only)
-
-
-def follow_head(matrix: Affine, face: Face, moved: Face) -> Affine:
-    """The crop of the second picture that shows the head where the first one's crop shows it.
-
-    matrix   (2, 3) from crop to the first picture
-    return   (2, 3) from crop to the second; `matrix` itself where the head stood still, since measured
-             points tremble and a second registration would add their tremble to the motion
-    """
-    here, there = (points[STABLE, 0] + 1j * points[STABLE, 1] for points in (face.points, moved.points))
-    if np.abs(there - here).mean() < STILL * face.oed:
-        return matrix
-    turn, shift = _similarity(here, there)
-    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    step = np.column_stack([linear, [shift.real, shift.imag]])
-    return np.column_stack([linear @ matrix[:, :2], apply(step, matrix[:, 2])])
-
-
-def _similarity(
-    here: NDArray[np.complexfloating], there: NDArray[np.complexfloating]
-) -> tuple[complex, complex]:
-    """(a, b) with there = a here + b in least squares; points as x + i y."""
-    start, end = here.mean(), there.mean()
-    turn = np.vdot(here - start, there - end) / np.vdot(here - start, here - start)
-    return complex(turn), complex(end - turn * start)
 
 
 def _pair(found: AuResult, au_only: bool) -> Pair:
