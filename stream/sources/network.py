@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,9 @@ from .video import first_picture, probe
 OPEN_S = 8.0
 """Seconds in which a stream has to answer and show what it holds."""
 STALL_S = 5.0
-"""Seconds without data after which a stream counts as lost; also the longest wait on leaving."""
+"""Seconds without data after which a stream counts as lost. FFmpeg cannot be called out of a read, so
+leaving takes up to this while a stream is silent, up to OPEN_S while it is opened again."""
+TICK_S = 0.05
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
 """The pause before opening again doubles from one to the other, each with up to half of it by chance,
 so that twenty recorders do not all call a restarted camera in the same moment."""
@@ -70,7 +71,7 @@ class NetworkStream(Source):
     ) -> None:
         super().__init__(start=start, end=end)
         self._url, self._name, self._reconnect = url, urls.mask(url), reconnect
-        self._stopped = threading.Event()
+        self._stopped = False
         self._decoder, self._decoded, first = self._open()
         recorded = urls.scheme(url).startswith("http") and self._decoder.container.size > 0
         described = probe(self._decoder, first, kind="network", name=self._name, live=not recorded)
@@ -99,7 +100,7 @@ class NetworkStream(Source):
 
     def _frames(self) -> Iterator[Frame]:
         yield from self._connection()
-        while self.probe.live and not self._stopped.is_set() and self._open_again():
+        while self.probe.live and not self._stopped and self._open_again():
             yield from self._connection()
 
     def _connection(self) -> Iterator[Frame]:
@@ -110,7 +111,7 @@ class NetworkStream(Source):
                 frame = self._framer.frame(decoded)
                 if frame is not None:
                     yield frame
-                if self._stopped.is_set():
+                if self._stopped:
                     return
             self.ending = "the sender ended the stream"
         except (av.error.ExitError, TimeoutError):
@@ -124,7 +125,7 @@ class NetworkStream(Source):
         give_up = time.monotonic() + self._reconnect
         for attempt in itertools.count():
             pause = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
-            if time.monotonic() + pause > give_up or self._stopped.wait(pause):
+            if time.monotonic() + pause > give_up or not self._rest(pause):
                 return False
             try:
                 self._decoder, self._decoded, _ = self._open()
@@ -135,8 +136,15 @@ class NetworkStream(Source):
             return True
         return False
 
+    def _rest(self, seconds: float) -> bool:
+        """Wait; False: told to stop. In small steps, so that a signal handler need not touch a lock."""
+        end = time.monotonic() + seconds
+        while not self._stopped and time.monotonic() < end:
+            time.sleep(min(TICK_S, seconds))
+        return not self._stopped
+
     def stop(self) -> None:
-        self._stopped.set()
+        self._stopped = True
 
     def close(self) -> None:
         self.stop()
