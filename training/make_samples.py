@@ -32,7 +32,7 @@ class Batch:
 def _default_kinds() -> tuple[Batch, ...]:
     micro = PairConfig(amplitude=(0.5, 5.0), still=0.12, speech=0.0)
     macro = PairConfig(amplitude=(4.0, 14.0), still=0.0, speech=0.0)
-    return Batch(440, micro), Batch(60, macro)
+    return Batch(260, micro), Batch(40, macro)
 
 
 @dataclass(frozen=True, slots=True)
