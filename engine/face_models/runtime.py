@@ -10,7 +10,6 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +54,7 @@ class RuntimeFaceModels:
         options = vision.FaceLandmarkerOptions(
             base_options=self._mediapipe.tasks.BaseOptions(model_asset_path=task), num_faces=faces
         )
-        landmarker = vision.FaceLandmarker.create_from_options(options)
-        finalize(self, landmarker.close).atexit = False  # at the interpreter's end it would be too late
-        return landmarker
+        return vision.FaceLandmarker.create_from_options(options)
 
     def _run(self, landmarker: Any, picture: Picture, view: Region, size: int) -> list[NDArray[np.float32]]:
         """Points (478, 3) in pixels of the picture, of every face in a square of it."""
