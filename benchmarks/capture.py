@@ -66,16 +66,12 @@ def decode(path: Path, threading: str, threads: int) -> dict[str, float]:
         stream.codec_context.thread_count = threads
         frames = held = 0
         began, cpu = time.perf_counter(), time.process_time()
-        for packet in container.demux(stream):
-            packets += 1
+        for place, packet in enumerate(container.demux(stream)):
             frames += len(packet.decode())
-            held = held or packets * (frames > 0)
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    return {
-        "frames_per_s": round(frames / seconds),
-        "cpu_us": round(1e6 * cpu / frames),
-        "packets_first": held,
-    }
+            held = held or (place + 1) * (frames > 0)
+        speed = frames / (time.perf_counter() - began)
+        cpu = (time.process_time() - cpu) / frames
+    return {"frames_per_s": round(speed), "cpu_us": round(1e6 * cpu), "packets_first": held}
 
 
 def rate(path: Path, *, threaded: bool) -> int:

@@ -23,6 +23,7 @@ from microau import MicroauError
 from microau.stream.capture import Capture
 from microau.stream.source import open_source
 from microau.stream.sources import camera as cameras
+from microau.stream.sources.opencv_camera import OpenCvCamera
 
 # One request a line: environment of the driver, what is asked for, how many frames to take.
 CHILD = """
@@ -190,15 +191,16 @@ def test_leaving_a_live_device_is_quick():
     assert time.monotonic() - began < 0.5
 
 
-def test_opencv_camera_stamps_on_arrival_and_ends_loudly(tmp_path):
+def test_opencv_camera_stamps_on_arrival_and_ends_loudly(tmp_path, capfd):
     """The class for macOS and Windows, fed by a file in place of a device number."""
     path = write_video(tmp_path / "clip.mp4", 20)
     frames = []
     gone = pytest.raises(MicroauError, match="still plugged in")
-    with cameras.OpenCvCamera(str(path), size=(96, 64), fps=30) as camera, gone:
+    with OpenCvCamera(str(path), size=(96, 64), fps=30) as camera, gone:
         frames.extend(camera)
     drawn = [number_of(frame.picture.luma) for frame in frames]
     assert drawn == list(range(1, 20))  # the first was looked at on opening
     assert all(after.time > before.time for before, after in itertools.pairwise(frames))
     with pytest.raises(MicroauError, match="does not exist, is in use"):
-        cameras.OpenCvCamera(str(tmp_path / "absent.mp4"))
+        OpenCvCamera(str(tmp_path / "absent.mp4"))
+    assert capfd.readouterr().err == ""  # OpenCV's own complaints are held back

@@ -383,7 +383,7 @@ def test_sixteen_bits_gray_and_colour_pictures_are_read(tmp_path):
     assert np.abs(back.luma - cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY).astype(int)).max() <= 1
 
 
-def test_folders_that_are_no_recording_are_refused(tmp_path):
+def test_folders_that_are_no_recording_are_refused(tmp_path, capfd):
     folder = tmp_path / "folder"
     folder.mkdir()
     assert "no pictures in it" in refusal(folder, fps=30)
@@ -398,6 +398,7 @@ def test_folders_that_are_no_recording_are_refused(tmp_path):
     assert "2.png: not a picture that can be read" in refusal(folder, fps=30)
     write_pictures(folder, {"2.png": 2, "img02.png": 2})
     assert "have the same number" in refusal(folder, fps=30)
+    assert capfd.readouterr().err == ""  # OpenCV's own complaints are held back
 
 
 # --- what is no video ---

@@ -10,14 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 
 from ...engine.errors import MicroauError
-from ...engine.records import Frame, Picture
-from ..source import Probe, Source
+from ...engine.records import Frame
+from ..source import Source
 from .container import Decoder, reason
 from .framing import Framer
+from .opencv_camera import OpenCvCamera
 from .video import first_picture, probe
 
 STALL_S = 5.0
@@ -166,61 +165,3 @@ class DeviceStream(Source):
     def close(self) -> None:
         self._decoded = iter(())
         self._decoder.close()
-
-
-class OpenCvCamera(Source):
-    """A camera through OpenCV, which gives no stamps: the time is that of arrival, 1 us ticks."""
-
-    def __init__(
-        self,
-        number: int | str,
-        *,
-        size: tuple[int, int] | None = None,
-        fps: float | Fraction | None = None,
-        start: float | None = None,
-        end: float | None = None,
-    ) -> None:
-        super().__init__(start=start, end=end)
-        self._name = f"camera {number}"
-        self._capture = cv2.VideoCapture(number)
-        self._stopped = False
-        if size is not None:
-            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        if fps is not None:
-            self._capture.set(cv2.CAP_PROP_FPS, float(fps))
-        good, first = self._capture.read()
-        if not good:
-            self._capture.release()
-            raise MicroauError(f"{self._name} does not exist, is in use, or gives no picture")
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.probe = Probe(
-            kind="camera",
-            name=self._name,
-            width=first.shape[1],
-            height=first.shape[0],
-            fps=Fraction(rate).limit_denominator(1001) if rate > 0 else None,
-            actual_fps=rate if rate > 0 else None,
-            container=self._capture.getBackendName(),
-            pixel_format="bgr24",
-            time_base=Fraction(1, 1_000_000),
-            live=True,
-        )
-        self._framer = Framer(self._name, self.probe.time_base, self.counts, live=True)
-
-    def _frames(self) -> Iterator[Frame]:
-        while not self._stopped:
-            good, image = self._capture.read()
-            stamp = time.monotonic_ns() // 1000
-            if not good:
-                raise MicroauError(f"{self._name} gives no more pictures; is it still plugged in?")
-            picture = Picture.from_rgb(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
-            frame = self._framer.place(picture, stamp)
-            if frame is not None:
-                yield frame
-
-    def stop(self) -> None:
-        self._stopped = True
-
-    def close(self) -> None:
-        self._capture.release()

@@ -16,6 +16,7 @@ from ...engine.errors import MicroauError
 from ...engine.records import Frame, Gray, Picture
 from ..source import Probe, Source
 from .framing import Framer
+from .opencv import quiet_opencv
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
@@ -30,7 +31,8 @@ def read_picture(path: Path) -> Picture:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise MicroauError(f"{path}: {error.strerror}") from None
-    image = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR) if data.size else None
+    with quiet_opencv():
+        image = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR) if data.size else None
     if image is None:
         raise MicroauError(f"{path}: not a picture that can be read")
     if image.dtype != np.uint8:
