@@ -150,9 +150,7 @@ def test_an_interrupted_run_is_finished(number, tmp_path, tiny_bundle, results):
     command = [script("microau-stream"), SAMPLE, "--model", tiny_bundle, "--out", tmp_path]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as running:
-        wait_for(
-            lambda: (tmp_path / "frames.csv").exists() and (tmp_path / "frames.csv").stat().st_size > 9000
-        )
+        wait_for_bytes(tmp_path / "frames.csv", 9000)
         running.send_signal(number)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
