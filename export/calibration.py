@@ -77,7 +77,7 @@ def best_range(values: NDArray[np.float32], levels: int | None, symmetric: bool)
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     if symmetric:
         low, high = -max(-low, high), max(-low, high)
-    if low == high or levels is None:
+    if levels is None or high - low < np.finfo(np.float32).tiny * levels:
         return Range(low, high)
     errors = [_error(values, low * part, high * part, levels) for part in SHRINK]
     part = float(SHRINK[int(np.argmin(errors))])
@@ -94,11 +94,15 @@ def _observe(
     model: Any, samples: Samples, tensors: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Tensor name and some of its values, batch by batch."""
-    session = _session(model, tensors)
+    computed = [name for name in tensors if name not in samples]
+    session = _session(model, computed)
     rng = np.random.default_rng(0)
     for batch in batches(samples, BATCH):
-        for name, array in zip(tensors, session.run(list(tensors), batch), strict=True):
-            yield name, rng.choice(array.reshape(-1), KEPT) if array.size > KEPT else array.reshape(-1)
+        given = session.run(computed, batch) if computed else []  # no names at all would mean every output
+        arrays = dict(batch) | dict(zip(computed, given, strict=True))
+        for name in tensors:
+            flat = arrays[name].reshape(-1)
+            yield name, rng.choice(flat, KEPT) if flat.size > KEPT else flat
 
 
 def batches(samples: Samples, size: int) -> Iterator[dict[str, NDArray[np.float32]]]:
@@ -111,7 +115,7 @@ def batches(samples: Samples, size: int) -> Iterator[dict[str, NDArray[np.float3
 def _session(model: Any, tensors: Sequence[str]) -> Any:
     open_model = onnx.ModelProto()
     open_model.CopyFrom(model)
-    known = {output.name for output in model.graph.output} | {i.name for i in model.graph.input}
+    known = {output.name for output in model.graph.output}
     for name in tensors:
         if name not in known:
             open_model.graph.output.append(onnx.ValueInfoProto(name=name))

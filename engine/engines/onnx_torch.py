@@ -42,7 +42,7 @@ class OnnxModule(nn.Module):
         self._host: dict[str, Tensor] = {}
         """Small integer constants: sizes, axes, starts and ends."""
         for number, constant in enumerate(graph.initializer):
-            values = torch.from_numpy(np.array(numpy_helper.to_array(constant)))
+            values = _values(constant)
             if values.dtype == torch.int64:
                 self._host[constant.name] = values
             self.register_buffer(f"constant_{number}", values)
@@ -81,6 +81,13 @@ class _Step:
             result = OPERATORS[self.kind](self.attributes, [home[n] for n in self.given if n])
         results = result if isinstance(result, (tuple, list)) else (result,)
         home.update(zip(self.gives, results, strict=False))
+
+
+def _values(constant: Any) -> Tensor:
+    numbers = np.array(numpy_helper.to_array(constant))
+    if constant.data_type == onnx.TensorProto.FLOAT8E4M3FN:  # NumPy and torch know it, but not each other
+        return torch.from_numpy(numbers.view(np.uint8)).view(torch.float8_e4m3fn)
+    return torch.from_numpy(numbers)
 
 
 def _axis(attributes: Attributes, default: int = -1) -> int:
@@ -128,6 +135,32 @@ def _gather_nd(attributes: Attributes, given: Sequence[Tensor]) -> Tensor:
     if attributes.get("batch_dims", 0):
         raise MicroauError("the torch back end has no GatherND with batch_dims")
     return x[tuple(index.unbind(-1))]
+
+
+def _quantise(attributes: Attributes, given: Sequence[Tensor]) -> Tensor:
+    x, scale, zero = given
+    scale = _along(scale, attributes, x)
+    if zero.dtype == torch.float8_e4m3fn:
+        largest = torch.finfo(zero.dtype).max
+        return (x / scale).clamp(-largest, largest).to(zero.dtype)
+    bounds = torch.iinfo(zero.dtype)
+    steps = (x / scale).round() + _along(zero, attributes, x)
+    return steps.clamp(bounds.min, bounds.max).to(zero.dtype)
+
+
+def _dequantise(attributes: Attributes, given: Sequence[Tensor]) -> Tensor:
+    steps, scale = given[0].to(given[1].dtype), _along(given[1], attributes, given[0])
+    zero = _along(given[2], attributes, given[0]).to(scale.dtype) if len(given) > 2 else 0
+    return (steps - zero) * scale
+
+
+def _along(values: Tensor, attributes: Attributes, x: Tensor) -> Tensor:
+    """One value for all, or one for each place of an axis."""
+    if values.dim() == 0:
+        return values
+    shape = [1] * x.dim()
+    shape[_axis(attributes, 1)] = -1
+    return values.reshape(shape)
 
 
 def _reduce(how: Callable[..., Any]) -> Any:
@@ -186,6 +219,7 @@ OPERATORS: dict[str, Operator] = {
     "Clip": _clip,
     "Concat": lambda attributes, given: torch.cat(list(given), dim=_axis(attributes, 0)),
     "Conv": _conv,
+    "DequantizeLinear": _dequantise,
     "Div": lambda _, given: given[0] / given[1] if given[0].is_floating_point() else given[0] // given[1],
     "Einsum": lambda attributes, given: torch.einsum(attributes["equation"].decode(), *given),
     "Equal": lambda _, given: given[0] == given[1],
@@ -202,10 +236,12 @@ OPERATORS: dict[str, Operator] = {
     "Identity": lambda _, given: given[0],
     "LayerNormalization": _layer_norm,
     "MatMul": lambda _, given: given[0] @ given[1],
+    "Max": lambda _, given: torch.maximum(given[0], given[1]),
     "Mul": lambda _, given: given[0] * given[1],
     "Neg": lambda _, given: -given[0],
     "Not": lambda _, given: ~given[0],
     "Pow": lambda _, given: given[0] ** given[1],
+    "QuantizeLinear": _quantise,
     "Relu": lambda _, given: torch.relu(given[0]),
     "Sigmoid": lambda _, given: torch.sigmoid(given[0]),
     "Softmax": lambda attributes, given: torch.softmax(given[0], dim=_axis(attributes)),
