@@ -9,9 +9,3 @@ def within(name: str, value: float | None, low: float, high: float) -> None:
     """Refuse a number outside low..high; not-a-number is outside. None passes."""
     if value is not None and not low <= value <= high:
         raise MicroauError(f"{name} must be from {low:g} to {high:g}, found {value:g}")
-
-
-def one_of(name: str, value: str, accepted: tuple[str, ...]) -> None:
-    """Refuse a word that is none of the accepted."""
-    if value not in accepted:
-        raise MicroauError(f"{name} must be one of {', '.join(accepted)}, found {value!r}")

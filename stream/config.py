@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from ..engine.errors import MicroauError
 from ..engine.faces import FaceConfig
-from .checks import one_of, within
+from .checks import within
 from .spotting import SpotConfig
 from .wording import nearest
 
@@ -53,11 +53,6 @@ class ModelConfig:
     """Where the model runs: cpu, cuda, cuda:1, tensorrt. Never another than the one asked for."""
     au_only: bool = False
     """Action units alone: no emotion is derived or written."""
-    face_backend: str = "onnx"
-    """Face models: onnx (shipped, run by ONNX Runtime) or mediapipe (its own runtime, an extra)."""
-
-    def __post_init__(self) -> None:
-        one_of("face_backend", self.face_backend, ("onnx", "mediapipe"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ OPTIONS = (
     Option("--start", "capture", "start", "TIME", seconds),
     Option("--end", "capture", "end", "TIME", seconds),
     Option("--max-faces", "face", "max_faces", "N"),
-    Option("--face-backend", "model", "face_backend", "NAME"),
+    Option("--face-backend", "face", "backend", "NAME"),
     Option("--macro", "spot", "report_macro"),
     Option("--model", "model", "path", "FILE"),
     Option("--device", "model", "device", "NAME"),

@@ -139,7 +139,7 @@ BAD = {
     "model that is none": (model_that_is_none, "model.onnx: not an ONNX file"),
     "unknown key": (settings_file("[face]\nmax_face = 2"), "face.max_face. Did you mean max_faces"),
     "no settings": (given(SAMPLE, "--config", "none.toml"), "none.toml: No such file"),
-    "unknown face models": (given(SAMPLE, "--face-backend", "dlib"), "face_backend must be one of"),
+    "unknown face models": (given(SAMPLE, "--face-backend", "dlib"), "no face back end dlib: give one of"),
 }
 
 
