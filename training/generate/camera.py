@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import raster
+
 F32 = NDArray[np.float32]
 Rgb = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -105,15 +107,13 @@ class Camera:
 
     def expose(self, picture: F32, time: float, rng: Rng) -> Rgb:
         """The frame (H, W, C) uint8 that this camera makes of a picture 0..255."""
-        light = picture * np.float32(self.gain(time))
+        light = np.ascontiguousarray(picture, np.float32)
         if self.blur:
             light = np.asarray(cv2.GaussianBlur(light, (0, 0), self.blur), np.float32).reshape(light.shape)
-        if self.noise:
-            grain = rng.standard_normal(light.shape[:2], np.float32)
-            # Photon noise: its variance grows with the light, above a floor of read noise.
-            level = np.sqrt(0.35 + 0.65 * np.clip(light.mean(axis=2), 0, 255) / 128)
-            light = light + (grain * level * np.float32(self.noise))[:, :, None]
-        return np.asarray(np.clip(np.rint(light), 0, 255), np.uint8)
+        pixels = np.empty(light.shape, np.uint8)
+        noise = rng.standard_normal(light.shape[:2], np.float32)
+        raster.grain(light, noise, self.gain(time), self.noise, pixels)
+        return pixels
 
     def defects(self) -> list[str]:
         """Names of DEFECTS that an analysis may notice."""

@@ -64,6 +64,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         fps=tuple(options.fps),
         size=_size(options.size),
         confounds=_confounds(options.confounds),
+        curves=options.curves,
         images=options.images,
         seed=options.seed,
         workers=options.workers,
@@ -108,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", default="640x480", metavar="WxH")
     parser.add_argument("--confounds", nargs="+", default=["all"], metavar="NAME",
                         help=f"all, none, or some of: {', '.join(ALL)}")  # fmt: skip
+    parser.add_argument("--curves", type=Path, metavar="CSV",
+                        help="LiveLinkFace blendshape curves that some movements follow")  # fmt: skip
     parser.add_argument("--images", action="store_true", help="JPEG sequences in CASME II's folders")
     parser.add_argument("--seed", type=int, default=default["seed"])
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N")

@@ -16,8 +16,9 @@ import numpy as np
 from ...engine.errors import MicroauError
 from .camera import DEFECTS, Camera, write_images, write_video
 from .clip import render
+from .curves import load_recording
 from .people import Person, ict_people, photo_people
-from .scenario import CONFOUNDS, Scenario
+from .scenario import CONFOUNDS, Excerpts, Scenario
 from .truth import ClipTruth, write_json, write_labels
 
 ALL = (*CONFOUNDS, *DEFECTS)
@@ -44,6 +45,8 @@ class Plan:
     """One of them for each clip."""
     size: tuple[int, int] = (640, 480)
     confounds: tuple[str, ...] = ALL
+    curves: Path | None = None
+    """Recorded blendshape curves (CSV) that some movements follow, or None."""
     images: bool = False
     """JPEG sequences in CASME II's folders instead of videos."""
     seed: int = 0
@@ -75,6 +78,10 @@ class Plan:
             return photo_people(self.photos, limit=self.persons)
         return ict_people(self.face3d or Path(), self.persons, self.seed)
 
+    def recorded(self) -> Excerpts | None:
+        """Courses from the recorded curves."""
+        return load_recording(self.curves).excerpt if self.curves else None
+
 
 def produce(plan: Plan) -> Iterator[int]:
     """Make every clip, and yield the number of each when it is done; at the end the tables are written."""
@@ -90,7 +97,7 @@ def produce(plan: Plan) -> Iterator[int]:
 def _prepare(plan: Plan) -> None:
     if plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
         raise MicroauError(f"{plan.out}: is there and not empty. Give a new folder, or remove it")
-    _cast(plan)  # mistakes show here, before anything is written
+    _cast(plan), _recorded(plan)  # mistakes show here, before anything is written
     try:
         plan.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -118,6 +125,11 @@ def _cast(plan: Plan) -> list[Person]:
     return plan.people()
 
 
+@lru_cache(maxsize=1)
+def _recorded(plan: Plan) -> Excerpts | None:
+    return plan.recorded()
+
+
 def make_clip(plan: Plan, index: int) -> list[dict[str, str | int]]:
     """Make the clip of that number; the rows of the label table that belong to it."""
     people = _cast(plan)
@@ -133,6 +145,7 @@ def make_clip(plan: Plan, index: int) -> list[dict[str, str | int]]:
         events=int(rng.integers(plan.events[0], plan.events[1] + 1)),
         amplitude=plan.amplitude,
         confounds=plan.confounds,
+        recorded=_recorded(plan),
     )
     shots = camera.shots(plan.seconds, rng)
     subject, take = f"sub{number + 1:02d}", f"EP{index // len(people) + 1:02d}_{number + 1:02d}"

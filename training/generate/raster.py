@@ -198,3 +198,27 @@ def gather(starts: I32, parents: I32, shares: F32, values: F32) -> F32:
             for c in range(values.shape[1]):
                 rows[r, c] += shares[k] * values[parents[k], c]
     return rows
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def grain(light: F32, noise: F32, gain: float, depth: float, pixels: NDArray[np.uint8]) -> None:
+    """Bytes of a picture with a sensor's noise, which grows with the root of the light.
+
+    light   (H, W, C) 0..255
+    noise   (H, W) unit normal, the same in every channel: colour is interpolated between sensor pixels
+    gain    factor on the light
+    depth   standard deviation of the noise at mid-gray, gray levels
+    pixels  (H, W, C) is written
+    """
+    height, width, channels = light.shape
+    for row in range(height):
+        for column in range(width):
+            level = 0.0
+            for k in range(channels):
+                level += light[row, column, k]
+            level = max(level * gain / channels, 0.0)
+            # Photon noise has a variance in proportion to the light, above a floor of read noise.
+            add = depth * math.sqrt(0.35 + 0.65 * level / 128.0) * noise[row, column] + 0.5
+            for k in range(channels):
+                value = light[row, column, k] * gain + add
+                pixels[row, column, k] = np.uint8(min(max(value, 0.0), 255.0))

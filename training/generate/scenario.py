@@ -7,7 +7,7 @@ rate, lost frames and the camera have no say in what happened.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,13 +38,34 @@ ONE_SIDED: Mapping[int, float] = {
 }  # fmt: skip
 """Probability that a unit alone moves on one side only (judged; 14 and 12 are known for it)."""
 
+Excerpts = Callable[[np.random.Generator, str], "Course"]
+"""(dice, 'micro' or 'macro') -> a course of any size, of that kind's shape in time."""
+FROM_RECORDING = 0.4
+"""Share of the movements that follow a recording where there is one."""
+
 CONFOUNDS = ("blink", "gaze", "sway", "nod", "speech", "swallow", "macro")
 """What people do besides."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """How several channels ran in a recording, each on its own curve."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    """(steps, channels) percent OED, even steps from onset to offset; nothing at both ends."""
+
+    def at(self, share: float) -> dict[str, float]:
+        """Channels at a share of the time between onset and offset."""
+        place = share * (len(self.values) - 1)
+        k = min(int(place), len(self.values) - 2)
+        row = self.values[k] + (place - k) * (self.values[k + 1] - self.values[k])
+        return dict(zip(self.names, row.tolist(), strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One expression: some muscles on one curve."""
+    """One expression: some muscles on one curve, or as they ran in a recording."""
 
     curve: Curve
     peaks: Mapping[str, float]
@@ -53,6 +74,18 @@ class Movement:
     """'micro' or 'macro'."""
     amplitude: float = 0.0
     """Largest displacement of any landmark at the apex, all channels together, percent OED."""
+    course: Course | None = None
+    """None: every channel follows the curve. Else the curve only says when onset, apex and offset are."""
+
+    def at(self, time: float) -> dict[str, float]:
+        """Channels at a time in seconds, percent OED."""
+        curve = self.curve
+        if not curve.onset < time < curve.offset:
+            return {}
+        if self.course is not None:
+            return self.course.at((time - curve.onset) / (curve.offset - curve.onset))
+        share = curve.at(time)
+        return {name: share * peak for name, peak in self.peaks.items()}
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -148,11 +181,9 @@ class Scenario:
         """The face at a time in seconds."""
         units: dict[str, float] = {}
         for movement in self.movements:
-            share = movement.curve.at(time)
-            if share:
-                _add(units, movement.peaks, share)
+            _add(units, movement.at(time))
         for talk in self.talks:
-            _add(units, talk.units(time), 1.0)
+            _add(units, talk.units(time))
         gaze = np.zeros(2)
         for glance in self.glances:
             gaze += glance.share(time) * np.asarray(glance.shift)
@@ -189,6 +220,7 @@ class Scenario:
         events: int = 2,
         amplitude: tuple[float, float] = (0.8, 4.0),
         confounds: Sequence[str] = CONFOUNDS,
+        recorded: Excerpts | None = None,
     ) -> Scenario:
         """A clip at random.
 
@@ -196,8 +228,9 @@ class Scenario:
         events      micro-expressions wanted; as many as fit
         amplitude   percent OED of the largest displacement, drawn evenly on a logarithmic scale
         confounds   which of CONFOUNDS may happen
+        recorded    gives the course of movements of a wanted kind from a recording; some are taken from it
         """
-        return _Draw(rng, fields, duration).scenario(events, amplitude, set(confounds))
+        return _Draw(rng, fields, duration, recorded).scenario(events, amplitude, set(confounds))
 
 
 @dataclass(slots=True)
@@ -207,6 +240,7 @@ class _Draw:
     rng: np.random.Generator
     fields: FieldsOf
     duration: float
+    recorded: Excerpts | None = None
     taken: list[tuple[float, float]] = field(default_factory=list)
 
     def scenario(self, events: int, amplitude: tuple[float, float], confounds: set[str]) -> Scenario:
@@ -252,8 +286,14 @@ class _Draw:
                 break
             low, high = np.log(amplitude)
             size = float(np.exp(self.rng.uniform(low, high)))
-            movements.append(expression(self.rng, self.fields, _shifted(curve, start), size))
+            movements.append(self._expression(_shifted(curve, start), size, "micro"))
         return movements
+
+    def _expression(self, curve: Curve, size: float, kind: str) -> Movement:
+        """From the recording for a part of them, if there is one; else on the curve."""
+        if self.recorded is None or not self._happens(FROM_RECORDING):
+            return expression(self.rng, self.fields, curve, size, kind)
+        return from_course(self.fields, curve, self.recorded(self.rng, kind), size, kind)
 
     def _macro(self) -> list[Movement]:
         curve = timing.macro(self.rng, 0.0)
@@ -261,7 +301,7 @@ class _Draw:
         if start is None:
             return []
         size = float(self.rng.uniform(4, 14))
-        return [expression(self.rng, self.fields, _shifted(curve, start), size, "macro")]
+        return [self._expression(_shifted(curve, start), size, "macro")]
 
     def _blinks(self) -> tuple[Blink, ...]:
         """About 15 a minute, wherever they fall, not two at once."""
@@ -380,6 +420,28 @@ def with_amplitude(
     return Movement(curve, {n: a * factor for n, a in peaks.items()}, kind, amplitude)
 
 
+def from_course(fields: FieldsOf, curve: Curve, course: Course, amplitude: float, kind: str) -> Movement:
+    """The recorded course, about as long as the curve and scaled to the amplitude at its own apex."""
+    sizes = [
+        displacement(fields, dict(zip(course.names, row.tolist(), strict=True))) for row in course.values
+    ]
+    apex = int(np.argmax(sizes))
+    scaled = Course(course.names, course.values * (amplitude / sizes[apex]))
+    share, length = apex / (len(sizes) - 1), curve.offset - curve.onset
+    if kind == "micro":
+        length = float(np.clip(length, timing.RISE_SHORTEST / share, timing.RISE_LONGEST / share))
+        length = min(length, timing.LONGEST)
+    moments = Curve(curve.onset, curve.onset + length * share, curve.onset + length)
+    peaks = dict(zip(course.names, scaled.values[apex].tolist(), strict=True))
+    alone = {name: abs(peak) for name, peak in peaks.items()}  # a channel's own largest movement
+    kept = {n: p for n, p in peaks.items() if p > 0 and alone[n] >= NOTICED * max(alone.values())}
+    return Movement(moments, kept, kind, amplitude, scaled)
+
+
+NOTICED = 0.2
+"""A channel of a recording is named in the truth from this share of the largest on."""
+
+
 def displacement(fields: FieldsOf, peaks: Mapping[str, float]) -> float:
     """Largest displacement of a landmark in the picture plane, percent OED."""
     total = sum(a * fields[n][:, :2] for n, a in peaks.items())
@@ -390,9 +452,9 @@ def _shifted(curve: Curve, by: float) -> Curve:
     return Curve(curve.onset + by, curve.apex + by, curve.offset + by, curve.hold, curve.rise, curve.fall)
 
 
-def _add(total: dict[str, float], more: Mapping[str, float], share: float) -> None:
+def _add(total: dict[str, float], more: Mapping[str, float]) -> None:
     for name, amplitude in more.items():
-        total[name] = total.get(name, 0.0) + share * amplitude
+        total[name] = total.get(name, 0.0) + amplitude
 
 
 def _step(share: float) -> float:

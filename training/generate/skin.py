@@ -186,9 +186,9 @@ class Painter:
                              ((45, 46, 47, 42), 0.4)):  # fmt: skip
             line = np.rint(self.marks[list(marks)] * 16).astype(np.int32)
             cv2.polylines(layer, [line], False, depth, int(0.018 * self.oed), cv2.LINE_AA, 4)
-        layer = cv2.GaussianBlur(layer, (0, 0), 1.5)[:, :, None]
-        skin *= 1 - layer
-        skin += layer * hair.astype(np.float32) * 0.6
+        soft = np.asarray(cv2.GaussianBlur(layer, (0, 0), 1.5), np.float32)[:, :, None]
+        skin *= 1 - soft
+        skin += soft * hair.astype(np.float32) * 0.6
 
 
 def _noise(rng: Rng, shape: tuple[int, ...], size: float) -> F32:
