@@ -72,12 +72,16 @@ def sigmoid(x: Array) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
 
 
+def reliability(
+    probability: Array, labels: NDArray[np.integer], bins: int = 15
+) -> list[tuple[float, float, int]]:
+    """Per bin of probability that is not empty: mean said, share that came true, how many."""
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    groups = [place == k for k in range(bins) if (place == k).any()]
+    return [(float(probability[g].mean()), float((labels[g] == 1).mean()), int(g.sum())) for g in groups]
+
+
 def expected_calibration_error(probability: Array, labels: NDArray[np.integer], bins: int = 15) -> float:
     """Mean distance between what was said and what came true, over equal bins of probability."""
-    place = np.minimum((probability * bins).astype(int), bins - 1)
-    gaps = [
-        abs(probability[place == k].sum() - (labels[place == k] == 1).sum())
-        for k in range(bins)
-        if (place == k).any()
-    ]
-    return float(np.sum(gaps) / len(probability))
+    rows = reliability(probability, labels, bins)
+    return sum(abs(said - true) * count for said, true, count in rows) / len(probability)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,12 @@ from .make_samples import Making, make_shards
 from .model import MicroAuClip
 from .quality import ask, calibrate, report
 from .splits import split
+
+ATTRIBUTION = (
+    "Photographs: DeBruine, L. & Jones, B. (2017), Face Research Lab London Set, figshare, CC BY 4.0. "
+    "3D face: ICT-FaceKit, USC Institute for Creative Technologies, MIT."
+)
+"""Of the material that the shipped weights were trained on."""
 
 Say = Callable[[str], None]
 Source = tuple[str, Callable[[], Person]]
@@ -55,13 +61,14 @@ def train_default(
     people = split(samples.persons)
     say(f"{len(samples)} samples of {len(samples.persons)} persons, {len(people.train)} trained on")
     model = fit(samples.of(people.train), recipe.fit, say)
-    chosen = ask(model, samples.of(people.validation), recipe.fit)
-    calibration = calibrate(chosen, model.layout.sided)
+    calibration = calibrate(ask(model, samples.of(people.validation), recipe.fit), model.layout.sided)
     card: dict[str, Any] = {
+        "licence": "Apache-2.0",
+        "attribution": ATTRIBUTION,
         "recipe": json.loads(json.dumps(asdict(recipe))),
         "split": asdict(people),
-        "validation": report(chosen, calibration, samples.aus),
-        "test": _judge(model, samples.of(people.test), recipe, calibration),
+        "validation": judge(model, samples, people.validation, recipe.fit, calibration),
+        "test": judge(model, samples, people.test, recipe.fit, calibration),
         "minutes": round((time.perf_counter() - began) / 60, 1),
     }
     trained = Trained(model, recipe.fit.sizes, calibration, samples.spec, card)
@@ -87,7 +94,23 @@ def _photo(folder: Path, stem: str) -> Person:
     return photo_people(folder, [stem])[0]
 
 
-def _judge(
-    model: MicroAuClip, samples: FlowSamples, recipe: DefaultRecipe, calibration: Calibration
-) -> dict[str, object]:
-    return report(ask(model, samples, recipe.fit), calibration, samples.aus)
+def judge(
+    model: MicroAuClip,
+    samples: FlowSamples,
+    persons: Iterable[str],
+    recipe: Recipe,
+    calibration: Calibration,
+) -> dict[str, dict[str, Any]]:
+    """Geometry -> figures of these persons in it."""
+    by_geometry: dict[str, list[str]] = {}
+    for name in persons:
+        by_geometry.setdefault(geometry(name), []).append(name)
+    return {
+        kind: report(ask(model, samples.of(names), recipe), calibration, samples.aus)
+        for kind, names in sorted(by_geometry.items())
+    }
+
+
+def geometry(name: str) -> str:
+    """'photo' or 'face3d': how the face of this person moves."""
+    return name.partition("/")[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..engine.flow_image import image_of
 from . import metrics
-from .calibration import Calibration, expected_calibration_error, fit_unit, sigmoid
+from .calibration import Calibration, expected_calibration_error, fit_unit, reliability, sigmoid
 from .emotion import prototypes
 from .fit import Recipe, label
 from .flow_samples import FlowSamples
@@ -36,6 +39,10 @@ class Said:
     """(S, N, 2)"""
     still: NDArray[np.bool_]
     """(S,) nothing at all moves."""
+    amplitude: Array
+    """(S, N) percent OED, the larger side."""
+    person: NDArray[np.int32]
+    """(S,) who it is."""
 
 
 def ask(model: MicroAuClip, samples: FlowSamples, recipe: Recipe, batch: int = 64) -> Said:
@@ -62,6 +69,8 @@ def ask(model: MicroAuClip, samples: FlowSamples, recipe: Recipe, batch: int = 6
         labels=np.where(known, labels, -1),
         side_labels=np.where(side_known, sides.astype(np.int64), -1),
         still=samples.amplitude.max(axis=(1, 2)) <= recipe.still,
+        amplitude=samples.amplitude.max(axis=2),
+        person=samples.person,
     )
 
 
@@ -82,30 +91,44 @@ def calibrate(said: Said, sided: NDArray[np.bool_]) -> Calibration:
     )
 
 
-def report(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> dict[str, object]:
-    """Figures of one set: per unit and their means, sides, still pairs, calibration."""
+def report(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> dict[str, Any]:
+    """Figures of one set of persons, each mean with its 95 % interval over persons."""
     probability = sigmoid(said.logits / np.array(calibration.temperature))
     decided = probability >= np.array(calibration.threshold)
-    f1 = metrics.presence_f1(said.labels, decided)
-    area = metrics.auc(said.labels, said.logits)
+    papers = np.isin(aus, PAPER_AUS)
+    f1, area = metrics.presence_f1(said.labels, decided), metrics.auc(said.labels, said.logits)
     known = said.labels >= 0
     return {
         "samples": len(said.labels),
-        "f1": dict(zip(map(str, aus), np.round(f1, 3).tolist(), strict=True)),
-        "auc": dict(zip(map(str, aus), np.round(area, 4).tolist(), strict=True)),
-        "mean_f1": round(metrics.mean(f1), 4),
+        "persons": len(np.unique(said.person)),
+        "f1": _by_unit(aus, f1),
+        "auc": _by_unit(aus, area),
+        "mean_f1": _interval(said, lambda rows: metrics.presence_f1(said.labels[rows], decided[rows])),
+        "mean_f1_paper_units": _interval(
+            said, lambda rows: metrics.presence_f1(said.labels[rows], decided[rows])[papers]
+        ),
         "mean_auc": round(metrics.mean(area), 4),
-        "mean_f1_paper_units": round(metrics.mean(f1[np.isin(aus, PAPER_AUS)]), 4),
+        "recall_by_amplitude": recall_by_amplitude(said, decided),
         "side_accuracy": round(side_accuracy(said, calibration), 4),
-        "still_pairs_with_a_unit": round(float(decided[said.still].any(axis=1).mean()), 4)
-        if said.still.any()
-        else None,
+        "still_pairs_with_a_unit": round(_share(np.any(decided[said.still], axis=1)), 4),
+        "reliability": reliability(probability[known], said.labels[known]),
         "calibration_error": round(expected_calibration_error(probability[known], said.labels[known]), 4),
     }
 
 
 PAPER_AUS = (1, 2, 4, 7, 12, 14, 15, 17)
 """The eight units of the paper on CASME II."""
+AMPLITUDES = (0.5, 0.8, 1.5, 4.0, 14.0)
+"""Percent OED, edges of the bins in which recall is told."""
+
+
+def recall_by_amplitude(said: Said, decided: NDArray[np.bool_]) -> dict[str, float]:
+    """Share of the moving units that are decided, by how far the unit moved."""
+    told = {}
+    for low, high in pairwise(AMPLITUDES):
+        asked = (said.labels == 1) & (said.amplitude >= low) & (said.amplitude < high)
+        told[f"{low}-{high}"] = round(_share(decided[asked]), 3)
+    return told
 
 
 def side_accuracy(said: Said, calibration: Calibration) -> float:
@@ -115,8 +138,21 @@ def side_accuracy(said: Said, calibration: Calibration) -> float:
     one_sided = (np.sort(said.side_labels, axis=2) == (0, 1)).all(axis=2)
     asked = one_sided & (probability >= np.array(calibration.threshold))
     called = sides >= np.array(calibration.side_threshold)[:, None]
-    right = (called == (said.side_labels == 1)).all(axis=2)[asked]
-    return float(right.mean()) if right.size else float("nan")
+    return _share((called == (said.side_labels == 1)).all(axis=2)[asked])
+
+
+def _share(hits: NDArray[np.bool_] | np.bool_) -> float:
+    return float(hits.mean()) if hits.size else float("nan")
+
+
+def _by_unit(aus: tuple[int, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(map(str, aus), np.round(values, 4).tolist(), strict=True))
+
+
+def _interval(said: Said, figure: Callable[[NDArray[np.intp]], NDArray[np.float64]]) -> list[float]:
+    """Mean over the units: value, and its 95 % interval over persons."""
+    estimate = metrics.bootstrap(lambda rows: metrics.mean(figure(rows)), said.person.tolist(), draws=200)
+    return [round(number, 4) for number in estimate]
 
 
 def _fit(logits: Array, labels: Labels, still: NDArray[np.bool_]) -> tuple[float, float]:
