@@ -1,12 +1,16 @@
 """Reads a source in its own thread, so that the source never waits for the analysis or the analysis for it.
 
 A recording waits while the buffer is full. A live source drops its oldest frame instead and counts it:
-the next one that comes through says by `missing` that there is a hole.
+the next one that comes through says by `missing` that there is a hole. A network stream may first fall
+behind by its `slack`, since what is not read yet lies safely, and still compressed, in its own buffer:
+the second in which the models are loaded costs no frame.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,6 +58,7 @@ class Capture:
         self._buffer: deque[Frame] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
+        self._newest = math.inf  # least difference between arrival and presentation time: no delay at all
         self._error: BaseException | None = None
         self._done = self._stopped = self._discarding = False
         self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
@@ -124,15 +129,20 @@ class Capture:
 
     def _put(self, frame: Frame) -> None:
         need = size(frame)
+        self._newest = min(self._newest, frame.received - frame.time)
         with self._changed:
             while self._buffer and not self._fits(need) and not self._stopped:
-                if self._live:
+                if self._live and self._behind(frame) >= self.source.slack:
                     frame = self._drop_oldest(frame)
                 else:
                     self._changed.wait(TICK_S)
             self._buffer.append(frame)
             self._bytes += need
             self._changed.notify()
+
+    def _behind(self, frame: Frame) -> float:
+        """Seconds by which this frame is later than the promptest one so far."""
+        return time.monotonic() - frame.time - self._newest
 
     def _fits(self, need: int) -> bool:
         return len(self._buffer) < self._max_frames and self._bytes + need <= self._max_bytes

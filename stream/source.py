@@ -95,6 +95,8 @@ class Source(ABC):
     counts: Counts
     ending: str = ""
     """Why the frames ended, in words; '' while they last."""
+    slack: float = 0.0
+    """Seconds for which a live source keeps its data while nobody reads: less than its own buffer holds."""
 
     def __init__(self, *, start: float | None = None, end: float | None = None) -> None:
         self.counts = Counts()

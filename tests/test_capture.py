@@ -21,10 +21,11 @@ BYTES = 48 * 64
 class Ticking(Source):
     """Gives numbered frames, one every `pause` seconds; may end, break, or go on for ever."""
 
-    def __init__(self, count=None, *, pause=0.0, live=False, error=None, lost=()):
+    def __init__(self, count=None, *, pause=0.0, live=False, error=None, lost=(), slack=0.0):
         super().__init__()
         self.probe = Probe("camera" if live else "file", "ticking", 64, 48, live=live)
         self.given = 0
+        self.slack = slack
         self.closed = False
         self._count, self._pause, self._error, self._lost = count, pause, error, lost
 
@@ -33,7 +34,8 @@ class Ticking(Source):
             time.sleep(self._pause)
             self.given = number + 1
             missing = 1 if number in self._lost else 0
-            yield Frame(number, number, Fraction(1, 200), number / 200, PICTURE, missing=missing)
+            now = time.monotonic()
+            yield Frame(number, number, Fraction(1, 200), number / 200, PICTURE, now, missing)
         if self._error:
             raise self._error
 
@@ -110,6 +112,20 @@ def test_a_reader_that_keeps_up_loses_nothing():
     with Capture(Ticking(200, live=True, pause=0.001)) as capture:
         assert [frame.index for frame in capture] == list(range(200))
     assert not capture.dropped
+
+
+def test_a_network_stream_may_be_read_late_but_not_for_ever():
+    """At first 200 frames lie in its buffer; a reader at 500 a second catches up and loses none."""
+    with Capture(Ticking(200, live=True, slack=0.5), max_frames=4) as capture:
+        assert [frame.index for frame in capture if not time.sleep(0.002)] == list(range(200))
+    assert not capture.dropped
+    # Then it comes at 200 a second and the reader takes 100: behind by the slack, it drops.
+    with Capture(Ticking(200, live=True, slack=0.1, pause=0.005), max_frames=4) as capture:
+        frames = [frame for frame in capture if not time.sleep(0.01)]
+    assert capture.dropped["buffer_full"] > 20
+    assert all(
+        later.missing == later.index - sooner.index - 1 for sooner, later in itertools.pairwise(frames)
+    )
 
 
 def test_one_frame_in_the_buffer_is_enough():

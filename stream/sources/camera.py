@@ -23,6 +23,8 @@ STALL_S = 5.0
 """Seconds in which the first and each further picture has to come."""
 POLL_S = 0.001
 """Seconds between two looks at a device that has nothing yet; its stamps do not depend on it."""
+OLD_S = 600.0
+"""Seconds; a stamp this far back is of another clock, not of an old picture."""
 COMPRESSED = "mjpeg"
 """Asked for first: few cameras have the USB bandwidth for raw pictures at high rates."""
 NONBLOCK = "+4"
@@ -128,9 +130,9 @@ class DeviceStream(Source):
         self._name = f"camera {name}"
         self._stopped = False
         self._alive = time.monotonic()
-        borrowed = "v4l2" in container.format.name
+        self._borrowed = "v4l2" in container.format.name
         self._decoder = Decoder(
-            container, self._name, self.counts, live=True, borrowed=borrowed, idle=self._wait
+            container, self._name, self.counts, live=True, borrowed=self._borrowed, idle=self._wait
         )
         try:
             self._decoded, first = first_picture(self._decoder, self._name)
@@ -147,10 +149,21 @@ class DeviceStream(Source):
         time.sleep(POLL_S)
         return not self._stopped
 
+    def _stale(self, decoded: av.VideoFrame, began: float) -> bool:
+        """True: it waited in the driver since before anyone read, while the models were loaded, say.
+
+        Only a driver with the monotonic clock can be asked; what it does not deliver it has lost anyway.
+        """
+        age = began - float((decoded.pts or 0) * self.probe.time_base)
+        return self._borrowed and not self.counts.decoded and 0 < age < OLD_S
+
     def _frames(self) -> Iterator[Frame]:
+        began = time.monotonic()
         try:
             for decoded in self._decoded:
                 self._alive = time.monotonic()
+                if self._stale(decoded, began):
+                    continue
                 frame = self._framer.frame(decoded)
                 if frame is not None:
                     yield frame

@@ -45,9 +45,9 @@ class Framer:
         self._received = 0.0
         self._damaged = 0
 
-    def restart(self, time_base: Fraction) -> None:
+    def restart(self) -> None:
         """The stream was opened again; the time goes on."""
-        self._timeline.restart(time_base)
+        self._timeline.restart()
 
     def frame(self, decoded: av.VideoFrame) -> Frame | None:
         """The next Frame; None for a picture that is damaged or has no place in time."""

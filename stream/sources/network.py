@@ -24,7 +24,11 @@ OPEN_S = 8.0
 STALL_S = 5.0
 """Seconds without data after which a stream counts as lost. FFmpeg cannot be called out of a read, so
 leaving takes up to this while a stream is silent, up to OPEN_S while it is opened again."""
+SLACK_S = 2.0
+"""Seconds by which the reader may fall behind before frames are dropped: FFmpeg's own UDP buffer, or the
+two ends of a TCP connection, hold that much."""
 TICK_S = 0.05
+"""Seconds after which a wait looks whether it should stop."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
 """The pause before opening again doubles from one to the other, each with up to half of it by chance,
 so that twenty recorders do not all call a restarted camera in the same moment."""
@@ -60,6 +64,8 @@ class NetworkStream(Source):
     the first new frame says how many are missing. A recording served over HTTP (its size is known)
     is read like a file: at the reader's pace, and not opened again.
     """
+
+    slack = SLACK_S
 
     def __init__(
         self,
@@ -131,7 +137,9 @@ class NetworkStream(Source):
                 self._decoder, self._decoded, _ = self._open()
             except MicroauError:
                 continue
-            self._framer.restart(self._decoder.stream.time_base or self.probe.time_base)
+            if self._decoder.stream.time_base != self.probe.time_base:
+                raise MicroauError(f"{self._name}: came back with another clock; start again")
+            self._framer.restart()
             self.counts.reconnects += 1
             return True
         return False

@@ -31,10 +31,9 @@ MPEG_TICK = Fraction(1, 90000)
 class Cadence:
     """The running frame interval, and what a longer one means.
 
-    In a constant-rate stream (three of four among the last sixty intervals
-    within a quarter of their median)
-    an interval of n times the mean is n - 1 lost frames. In a variable-rate stream (phones, screen
-    recorders) a longer interval is no loss: nothing is claimed.
+    In a constant-rate stream (three of four among the last sixty intervals lie within a quarter of their
+    median) an interval of n times the mean is n - 1 lost frames. In a variable-rate stream (phones,
+    screen recorders) a longer interval is no loss: nothing is claimed.
     """
 
     def __init__(self) -> None:
@@ -102,10 +101,8 @@ class Timeline:
         self._broken = False
         self._guessed = False  # the first picture had no stamp
 
-    def restart(self, time_base: Fraction) -> None:
+    def restart(self) -> None:
         """The stream was opened again: its stamps begin anew, the time goes on by the clock."""
-        if time_base != self._tick:
-            raise ValueError(f"the time base changed from {self._tick} to {time_base}")
         self._broken = True
 
     def place(self, pts: int | None, *, duration: int = 0, elapsed: float | None = None) -> Place | None:

@@ -30,7 +30,7 @@
 #define WIDTH 640
 #define HEIGHT 480
 #define SLOT (WIDTH * HEIGHT * 2)
-#define SLOTS 4
+#define SLOTS 32
 
 static unsigned int format, queued[SLOTS], head, tail, numerator = 1, denominator = 30, streaming;
 static long sequence;
@@ -130,13 +130,30 @@ static size_t draw(unsigned char *slot)
     return size;
 }
 
+static long long due_us(long frame)
+{
+    return started_us + (frame + 1) * 1000000LL * numerator / denominator;
+}
+
+/* Nobody read for long: the oldest frames fill all slots, those after them are lost. */
+static void overflow(void)
+{
+    static int old;
+    if (old && --old == 0)
+        while (due_us(sequence + 1) < now_us())
+            sequence++;
+    else if (!old && due_us(sequence + SLOTS) < now_us())
+        old = SLOTS;
+}
+
 static int dequeue(int fd, struct v4l2_buffer *b)
 {
     if (sequence >= number("FAKE_V4L2_GONE", 1L << 40))
         return refuse(ENODEV);
     if (sequence == number("FAKE_V4L2_SKIP", -1))
         sequence++;
-    long long due = started_us + (sequence + 1) * 1000000LL * numerator / denominator;
+    overflow();
+    long long due = due_us(sequence);
     int stalled = sequence >= number("FAKE_V4L2_STALL", 1L << 40);
     while (stalled || now_us() < due || head == tail) {
         if (fcntl(fd, F_GETFL) & O_NONBLOCK)
