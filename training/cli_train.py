@@ -9,9 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import MicroauError
-from .default_recipe import DefaultRecipe, Source, face3d_sources, photo_sources, train_default
+from .default_recipe import (
+    DefaultRecipe,
+    Source,
+    default_samples,
+    face3d_sources,
+    photo_sources,
+    train_default,
+)
 from .fit import Recipe
 from .make_samples import Making
+from .transfer import transfer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         sources = _sources(args)
-        trained = train_default(_recipe(args), sources, args.out, args.cache, _say)
+        recipe = _recipe(args)
+        samples = default_samples(recipe, sources, args.cache, _say)
+        if args.transfer:
+            transfer(samples, recipe, args.out, _say)
+        trained = train_default(recipe, samples, args.out, _say)
     except MicroauError as error:
         print(f"microau: {error}", file=sys.stderr)
         return 2
@@ -42,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path(".cache/flow"), help="where samples are kept")
     parser.add_argument("--epochs", type=int, default=Recipe().epochs, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=Recipe().seed, help="default %(default)s")
+    parser.add_argument(
+        "--transfer", action="store_true", help="also train on each geometry alone, judged on the other"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of torch; default %(default)s")
     return parser
 

@@ -50,14 +50,16 @@ class DefaultRecipe:
     threads: int = 1
 
 
-def train_default(
-    recipe: DefaultRecipe, sources: list[Source], out: Path, cache: Path, say: Say
-) -> Trained:
-    """Make the samples, train, calibrate on validation persons, judge on test persons, save."""
+def default_samples(recipe: DefaultRecipe, sources: list[Source], cache: Path, say: Say) -> FlowSamples:
+    """Samples of everybody, made where they are not there yet."""
+    return read_shards(make_shards(sources, recipe.making, cache, say))
+
+
+def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: Say) -> Trained:
+    """Train, calibrate on validation persons, judge on test persons, save."""
     began = time.perf_counter()
     torch.set_num_threads(recipe.threads)
     out.mkdir(parents=True, exist_ok=True)
-    samples = read_shards(make_shards(sources, recipe.making, cache, say))
     people = split(samples.persons)
     say(f"{len(samples)} samples of {len(samples.persons)} persons, {len(people.train)} trained on")
     model = fit(samples.of(people.train), recipe.fit, say)
