@@ -67,12 +67,21 @@ def test_shards_of_another_flow_are_refused(tmp_path):
 
 @given(st.sets(st.text(min_size=1, max_size=5), min_size=5, max_size=40), st.randoms())
 def test_nobody_is_on_two_sides_of_a_split(names, random):
-    shuffled = list(names)
+    names = {f"photo/{name.replace('/', '')}" for name in names}
+    shuffled = sorted(names)
     random.shuffle(shuffled)
     parts = split(shuffled)
     assert sorted([*parts.train, *parts.validation, *parts.test]) == sorted(names)
     assert parts == split(names)
     assert len(parts.validation) == len(parts.test) == round(0.2 * len(names))
+
+
+def test_every_source_gives_its_share():
+    names = [f"{source}/{n}" for source, count in (("photo", 40), ("face3d", 10)) for n in range(count)]
+    parts = split(names)
+    for part, photos, heads in ((parts.train, 24, 6), (parts.validation, 8, 2), (parts.test, 8, 2)):
+        sources = [name.partition("/")[0] for name in part]
+        assert (sources.count("photo"), sources.count("face3d")) == (photos, heads)
 
 
 def test_no_variation_changes_nothing():

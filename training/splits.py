@@ -21,14 +21,20 @@ class Split:
 def split(names: Iterable[str], validation: float = 0.2, test: float = 0.2) -> Split:
     """The same split for the same names, in whatever order they come: by the hash of each name.
 
-    >>> split(["a", "b", "c", "d", "e"])
-    Split(train=('a', 'b', 'e'), validation=('d',), test=('c',))
+    Of every source (what stands before the slash) the same shares are taken.
+
+    >>> split(["photo/a", "photo/b", "photo/c", "photo/d", "photo/e"])
+    Split(train=('photo/a', 'photo/b', 'photo/e'), validation=('photo/d',), test=('photo/c',))
     """
-    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    n_validation, n_test = round(validation * len(order)), round(test * len(order))
-    rest = order[n_validation + n_test :]
-    return Split(
-        train=tuple(sorted(rest)),
-        validation=tuple(sorted(order[:n_validation])),
-        test=tuple(sorted(order[n_validation : n_validation + n_test])),
-    )
+    sources: dict[str, list[str]] = {}
+    for name in names:
+        sources.setdefault(name.rpartition("/")[0], []).append(name)
+    lists: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for members in sources.values():
+        order = sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+        first = round(validation * len(order))
+        second = first + round(test * len(order))
+        for part, chosen in zip(lists, (order[second:], order[:first], order[first:second]), strict=True):
+            part.extend(chosen)
+    train, chooses, judges = (tuple(sorted(part)) for part in lists)
+    return Split(train, chooses, judges)
