@@ -48,7 +48,7 @@ class ModelConfig:
     """Which model decides the action units, and where it runs."""
 
     path: str | None = None
-    """Model bundle (.onnx). Not set: the one that is shipped."""
+    """Model: a bundle (.onnx), or an engine built from one (.plan). Not set: the one that is shipped."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, cuda:1, tensorrt. Never another than the one asked for."""
     au_only: bool = False

@@ -27,6 +27,19 @@ class Histogram:
         self._counts[bin] = self._counts.get(bin, 0) + 1
         self.total += 1
 
+    def copy(self) -> Histogram:
+        """The counts as they are now."""
+        other = Histogram()
+        other._counts, other.total = dict(self._counts), self.total
+        return other
+
+    def since(self, earlier: Histogram) -> Histogram:
+        """What was added after a copy was taken."""
+        other = Histogram()
+        gained = {bin: count - earlier._counts.get(bin, 0) for bin, count in self._counts.items()}
+        other._counts, other.total = gained, self.total - earlier.total
+        return other
+
     def quantile(self, share: float) -> float:
         """Milliseconds under which this share of the durations lies; 0 where none was counted."""
         wanted, seen = share * self.total, 0

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
 
 from ..engine.records import Face, Frame
+from .histogram import Histogram
 from .session import Session
 from .sink import Sink
 from .wording import clock, count
@@ -65,7 +68,8 @@ class LiveReporter(Reporter):
         if now < self._next:
             return
         self._next = now + REFRESH_S
-        self._recent.add(now, self._session.tally.frames, frame.time)
+        tally = self._session.tally
+        self._recent.add(_Mark(now, tally.frames, frame.time, tally.latency.copy()))
         text = self._live_text() if self._session.live else self._recorded_text(frame.time)
         done = frame.time - self._session.config.capture.start
         self._progress.update(self._task, completed=done, text=text, refresh=True)
@@ -85,13 +89,14 @@ class LiveReporter(Reporter):
 
     def _live_text(self) -> str:
         tally = self._session.tally
+        latency = self._recent.latency
         lost = tally.missing  # at the source and here: a hole in the numbers shows both
         return "  ".join(
             [
                 clock(tally.last_time),
                 f"{self._recent.fps:.0f} frames/s",
                 f"{lost} lost",
-                f"latency {tally.latency.quantile(0.5):.1f} ms, p99 {tally.latency.quantile(0.99):.1f} ms",
+                f"latency {latency.quantile(0.5):.1f} ms, p99 {latency.quantile(0.99):.1f} ms",
                 count(tally.events, "event"),
             ]
         )
@@ -100,31 +105,45 @@ class LiveReporter(Reporter):
         self._progress.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where the run stood at one drawing."""
+
+    clock: float
+    frames: int
+    moment: float
+    latency: Histogram
+
+
 class _Recent:
-    """Speed over the last few seconds."""
+    """How it went over the last few seconds."""
 
     def __init__(self) -> None:
-        self._marks: list[tuple[float, int, float]] = []
+        self._marks: deque[_Mark] = deque()
 
-    def add(self, now: float, frames: int, moment: float) -> None:
-        self._marks.append((now, frames, moment))
-        while now - self._marks[0][0] > RECENT_S:
-            self._marks.pop(0)
+    def add(self, mark: _Mark) -> None:
+        self._marks.append(mark)
+        while mark.clock - self._marks[0].clock > RECENT_S:
+            self._marks.popleft()
 
-    def _slope(self, column: int) -> float:
-        first, last = self._marks[0], self._marks[-1]
-        seconds = last[0] - first[0]
-        return (last[column] - first[column]) / seconds if seconds > 0 else 0.0
+    def _per_second(self, gained: float) -> float:
+        seconds = self._marks[-1].clock - self._marks[0].clock
+        return gained / seconds if seconds > 0 else 0.0
 
     @property
     def fps(self) -> float:
         """Frames per second of wall clock."""
-        return self._slope(1)
+        return self._per_second(self._marks[-1].frames - self._marks[0].frames)
 
     @property
     def pace(self) -> float:
         """Seconds of video per second of wall clock."""
-        return self._slope(2)
+        return self._per_second(self._marks[-1].moment - self._marks[0].moment)
+
+    @property
+    def latency(self) -> Histogram:
+        """From arrival to rows, milliseconds."""
+        return self._marks[-1].latency.since(self._marks[0].latency)
 
 
 def _length(session: Session) -> float | None:

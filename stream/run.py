@@ -81,8 +81,8 @@ class Run:
             from .sinks.overlay import Overlay
 
             probe = self._session.source.probe
-            delay_s = (self._session.pipeline.latency_ms + self._session.config.spot.max_ms) / 1000
-            yield Overlay(Path(output.overlay), delay_s, probe.sample_aspect)
+            reach_s = self._session.pipeline.reach_back_ms / 1000
+            yield Overlay(Path(output.overlay), reach_s, probe.sample_aspect)
         if output.view:
             from .view import View
 
