@@ -19,7 +19,7 @@ from ...engine.registration import Affine, apply, invert
 from . import raster
 from .binding import Binding
 from .fields import CHANNELS, Style, split
-from .ict import BALLS, DRAWN, GUMS, SOCKETS, TEETH, IctModel
+from .ict import BALLS, DRAWN, GUMS, LEFT_BALL, RIGHT_BALL, SOCKETS, TEETH, IctModel
 from .state import REST, Head, State
 from .warp import CAMERA, NECK, rotation
 
@@ -55,6 +55,9 @@ together from what the lips and the jaw do in them). Names without a side get th
 MODES = 60
 """Identity modes used; the later ones are noise."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+SET_BACK = 0.012
+"""Eye distances by which the eyeballs are drawn behind where they are, so that shut lids hide them on
+every identity."""
 MOUTH_SHADE, TEETH_SHADE = 0.45, 0.75
 """Light that reaches the mouth's inside, and the teeth, as a share."""
 
@@ -144,6 +147,8 @@ class IctFace:
         self.fields = IctFields(self.shapes)
         self.openings = self._openings()
         self._shade = _shade(model)
+        balls = [DRAWN.index(name) for name in (LEFT_BALL, RIGHT_BALL)]
+        self._behind_lids = np.where(np.isin(model.material, balls), np.float32(SET_BACK), np.float32(0))
 
     def with_style(self, style: Style) -> IctFace:
         """The same face, moving in another person's way."""
@@ -175,6 +180,7 @@ class IctFace:
         looks = np.column_stack([self.places, np.ones(len(drawn), np.float32), 1.25 * bright])
         corners = drawn.copy()
         corners[:, :2] = apply(invert(matrix), drawn[:, :2]) * 2 + 0.5
+        corners[:, 2] += self._behind_lids * self.drawn_oed
         buffer = raster.blank(2 * size[1], 2 * size[0])
         raster.cover(buffer, corners, looks.astype(np.float32), self.model.triangles, FACING)
         image = self._behind(size)

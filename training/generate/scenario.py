@@ -187,6 +187,8 @@ class Scenario:
         gaze = np.zeros(2)
         for glance in self.glances:
             gaze += glance.share(time) * np.asarray(glance.shift)
+        lids = LIDS_FOLLOW * abs(float(gaze[1]))
+        _add(units, dict.fromkeys(("45L", "45R") if gaze[1] > 0 else ("5L", "5R"), lids) if lids else {})
         closure = max((b.depth * b.curve.at(time) for b in self.blinks), default=0.0)
         return State(units, (float(gaze[0]), float(gaze[1])), self.head(time), closure)
 
@@ -369,6 +371,9 @@ class _Draw:
         shape = {"24": 0.6 * size, "17": size, "26": -0.3 * size}
         return [Talk(start, start + length, ((start + length / 2, shape),), length / 3.2, "swallow")]
 
+
+LIDS_FOLLOW = 0.6
+"""The upper lid goes with the eye when it looks up or down, by this share."""
 
 VISEMES: tuple[Mapping[str, float], ...] = (
     {"24": 2.0, "17": 0.6},

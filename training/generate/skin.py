@@ -103,7 +103,7 @@ class Painter:
         """Pores, fine and coarse blotches: brightness factor of every texel."""
         factor = np.ones((TILE, TILE + SIDE), np.float32)
         for size, depth in ((0.0, 0.025), (1.2, 0.03), (3, 0.02), (8, 0.018), (24, 0.02), (70, 0.035)):
-            factor += _noise(rng, factor.shape, size) * np.float32(depth * rng.uniform(0.5, 1.5))
+            factor += _noise(rng, factor.shape, size) * np.float32(depth * rng.uniform(0.25, 1.3))
         return factor
 
     def _redden(self, skin: F32, rng: Rng) -> None:
