@@ -82,7 +82,7 @@ class Counts:
     discontinuities: int = 0
     """Jumps of the source's clock; the time goes on, the hole is marked by `missing`."""
     damaged: int = 0
-    """Pictures that the decoder marked as broken: left out."""
+    """Pictures marked as broken, or built upon a packet that was damaged on its way: left out."""
     decoder_errors: int = 0
     """Packets that could not be decoded."""
     reconnects: int = 0

@@ -467,6 +467,23 @@ def test_damaged_data_in_the_middle_is_counted_and_leaves_the_rest_in_place(tmp_
     assert source.counts.missing == 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_guessed_picture_is_delivered_after_lost_packets(tmp_path, seed):
+    """Transport packets are lost; FFmpeg would show older pictures in place of those it cannot build."""
+    options = {"preset": "veryfast", "g": "25", "crf": "10"}
+    path = write_video(tmp_path / "clip.ts", 200, rate=200, options=options, size=(320, 240))
+    data = path.read_bytes()
+    packets = [data[i : i + 188] for i in range(0, len(data), 188)]
+    keep = np.random.default_rng(seed).random(len(packets)) > 0.01
+    path.write_bytes(b"".join(packet for i, packet in enumerate(packets) if i < 20 or keep[i]))
+    with open_source(path) as source:
+        frames = list(source)
+    assert 50 < len(frames) < 200
+    assert all(number_of(f.picture.luma) == round(f.time * 200) for f in frames)
+    assert all(b.missing == round((b.time - a.time) * 200) - 1 for a, b in itertools.pairwise(frames))
+    assert source.counts.missing == sum(frame.missing for frame in frames)
+
+
 # --- security ---
 
 

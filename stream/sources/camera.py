@@ -160,11 +160,11 @@ class DeviceStream(Source):
     def _frames(self) -> Iterator[Frame]:
         began = time.monotonic()
         try:
-            for decoded in self._decoded:
+            for decoded, whole in self._decoded:
                 self._alive = time.monotonic()
                 if self._stale(decoded, began):
                     continue
-                frame = self._framer.frame(decoded)
+                frame = self._framer.frame(decoded, whole)
                 if frame is not None:
                     yield frame
                 if self._stopped:

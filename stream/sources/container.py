@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import av
 
@@ -26,6 +27,8 @@ SMALL = 400_000
 """Pixels up to which one thread decodes: at 640x480 threads cost 40 % more CPU and are slower
 (benchmarks/capture.py --threads); at 960x540 they double the rate."""
 
+HEALED_S = 1.0
+"""Seconds after which a stream without key pictures is taken to have refreshed itself."""
 TOO_LATE = "no answer in time"
 Options = dict[str, str]
 
@@ -90,6 +93,36 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+Decoded = tuple[av.VideoFrame, bool]
+"""A picture, and True where nothing in it is guessed."""
+
+
+class Trust:
+    """Which pictures are whole: after a damaged packet none is, until the next key picture.
+
+    The decoder fills what it misses from older pictures, without a word; what is built on that moves as
+    no face does. A stream that refreshes itself without key pictures is believed again after a while.
+    """
+
+    def __init__(self, tick: Fraction) -> None:
+        self._tick = tick
+        self._lost = False
+        self._since: int | None = None
+
+    def lose(self) -> None:
+        """A packet was damaged, or could not be decoded."""
+        self._lost, self._since = True, None
+
+    def deserves(self, frame: av.VideoFrame) -> bool:
+        """True: this picture can be believed."""
+        if frame.is_corrupt or not self._lost:
+            return not frame.is_corrupt
+        self._since = frame.pts if self._since is None else self._since
+        healed = frame.pts is not None and (frame.pts - (self._since or 0)) * self._tick > HEALED_S
+        self._lost = not (frame.key_frame or healed)
+        return not self._lost
+
+
 class Decoder:
     """The pictures of a container's best video stream, as FFmpeg frames in presentation order.
 
@@ -112,6 +145,7 @@ class Decoder:
         self._idle, self._borrowed = idle, borrowed
         self.stream = _best(container, name)
         self._name, self._counts = name, counts
+        self._trust = Trust(self.stream.time_base or Fraction(1))
         context = self.stream.codec_context
         small = context.width * context.height <= SMALL
         # Frame threads hold back one frame each: good for a recording, a delay for a live stream.
@@ -122,17 +156,22 @@ class Decoder:
     def codec(self) -> str:
         return str(self.stream.codec_context.name)
 
-    def frames(self) -> Iterator[av.VideoFrame]:
-        """Every picture that decodes; a packet that does not is counted and left out.
+    def frames(self) -> Iterator[Decoded]:
+        """Every picture that decodes, and whether it is whole; a packet that does not decode is counted.
 
         raises  av.FFmpegError where the input itself breaks off, after the pictures before that
         """
         try:
             for packet in self._packets():
-                yield from self._decode(packet)
+                if packet.is_corrupt:
+                    self._trust.lose()
+                yield from self._decoded(packet)
         except av.FFmpegError:
-            yield from self._decode(None)
+            yield from self._decoded(None)
             raise
+
+    def _decoded(self, packet: av.Packet[av.VideoStream] | None) -> Iterator[Decoded]:
+        return ((frame, self._trust.deserves(frame)) for frame in self._decode(packet))
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         """The pictures that this packet brings out; None: those that the decoder still holds."""
@@ -145,6 +184,7 @@ class Decoder:
             raise MicroauError(f"{self._name}: codec {self.codec} cannot be decoded here") from None
         except av.FFmpegError:
             self._counts.decoder_errors += 1
+            self._trust.lose()
             return []
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
@@ -161,6 +201,7 @@ class Decoder:
                     return
                 else:  # the driver marked it as broken: FFmpeg has emptied it
                     self._counts.decoder_errors += 1
+                    self._trust.lose()
             except av.error.BlockingIOError:
                 if not self._idle():
                     return

@@ -49,9 +49,9 @@ class Framer:
         """The stream was opened again; the time goes on."""
         self._timeline.restart()
 
-    def frame(self, decoded: av.VideoFrame) -> Frame | None:
-        """The next Frame; None for a picture that is damaged or has no place in time."""
-        if decoded.is_corrupt:
+    def frame(self, decoded: av.VideoFrame, whole: bool) -> Frame | None:
+        """The next Frame; None for a picture that is not whole or has no place in time."""
+        if not whole:
             self._counts.decoded += 1
             self._counts.damaged += 1
             self._damaged += 1
@@ -74,7 +74,9 @@ class Framer:
             return None
         self._received = received
         duplicate = self._compare(picture, index)
-        missing, self._damaged = max(place.missing, self._damaged), 0
+        unseen, self._damaged = max(self._damaged - place.missing, 0), 0  # left out, but no hole in time
+        self._counts.missing += unseen
+        missing = place.missing + unseen
         return Frame(index, place.pts, self._tick, place.time, picture, received, missing, duplicate)
 
     def _compare(self, picture: Picture, index: int) -> bool:

@@ -14,7 +14,7 @@ from ...engine.errors import MicroauError
 from ...engine.records import Frame
 from .. import urls
 from ..source import Source
-from .container import Decoder, Options, open_container
+from .container import Decoded, Decoder, Options, open_container
 from .framing import Framer
 from .orientation import orientation
 from .video import first_picture, probe
@@ -87,7 +87,7 @@ class NetworkStream(Source):
         )
         self._framer.orientation = orientation(first)
 
-    def _open(self) -> tuple[Decoder, Iterator[av.VideoFrame], av.VideoFrame]:
+    def _open(self) -> tuple[Decoder, Iterator[Decoded], av.VideoFrame]:
         options = _OPTIONS.get(urls.scheme(self._url))
         if options is None:
             known = " ".join(f"{name}://" for name in urls.SCHEMES)
@@ -113,8 +113,8 @@ class NetworkStream(Source):
         """The frames until the connection ends, however it does."""
         self.ending = ""
         try:
-            for decoded in self._decoded:
-                frame = self._framer.frame(decoded)
+            for decoded, whole in self._decoded:
+                frame = self._framer.frame(decoded, whole)
                 if frame is not None:
                     yield frame
                 if self._stopped:

@@ -15,7 +15,7 @@ from ...engine.errors import MicroauError
 from ...engine.records import Frame
 from .. import urls
 from ..source import Kind, Probe, Source
-from .container import FILE_FORMATS, Decoder, open_container, reason
+from .container import FILE_FORMATS, Decoded, Decoder, open_container, reason
 from .framing import Framer
 from .orientation import orientation
 
@@ -53,8 +53,8 @@ class VideoFile(Source):
 
     def _frames(self) -> Iterator[Frame]:
         try:
-            for decoded in self._decoded:
-                frame = self._framer.frame(decoded)
+            for decoded, whole in self._decoded:
+                frame = self._framer.frame(decoded, whole)
                 if frame is not None:
                     yield frame
         except av.FFmpegError:
@@ -86,7 +86,7 @@ def _refuse_beyond(probe: Probe, start: float | None) -> None:
         raise MicroauError(f"{probe.name}: --start {start:g} lies beyond its end ({probe.duration:.2f} s)")
 
 
-def first_picture(decoder: Decoder, name: str) -> tuple[Iterator[av.VideoFrame], av.VideoFrame]:
+def first_picture(decoder: Decoder, name: str) -> tuple[Iterator[Decoded], av.VideoFrame]:
     """All decoded pictures, and the first of them looked at beforehand.
 
     raises  MicroauError: nothing decodes
@@ -99,7 +99,7 @@ def first_picture(decoder: Decoder, name: str) -> tuple[Iterator[av.VideoFrame],
         first, why = None, f" ({reason(error)})"
     if first is None:
         raise MicroauError(f"{name}: no picture of its {decoder.codec} video could be decoded{why}")
-    return itertools.chain([first], frames), first
+    return itertools.chain([first], frames), first[0]
 
 
 def probe(decoder: Decoder, first: av.VideoFrame, *, kind: Kind, name: str, live: bool = False) -> Probe:
