@@ -180,4 +180,4 @@ class FaceMotion:
 
 def smooth(crop: Gray) -> Array:
     """(S, S) float32, lightly blurred."""
-    return cv2.GaussianBlur(crop.astype(np.float32), (0, 0), SMOOTHING)
+    return np.asarray(cv2.GaussianBlur(crop.astype(np.float32), (0, 0), SMOOTHING), np.float32)

@@ -146,7 +146,7 @@ def sample(field: Array, points: NDArray[np.floating]) -> Array:
     """The field (H, W, 2) at the nearest pixel of each point (N, 2), clipped to the picture."""
     x = np.clip(np.rint(points[:, 0]).astype(np.intp), 0, field.shape[1] - 1)
     y = np.clip(np.rint(points[:, 1]).astype(np.intp), 0, field.shape[0] - 1)
-    return field[y, x]
+    return np.asarray(field[y, x], np.float32)
 
 
 def fit_flow(flow: Array, points: Array) -> Array:

@@ -77,7 +77,7 @@ def look_for_confounds(
     before = history.between(onset - BEFORE_S, onset)
     after = history.between(offset, offset + AFTER_S)
     return Confounds(
-        blink=_blink(history, inside) * (0.1 + 0.9 * _share(direction, AROUND_EYES)),
+        blink=_blink(history, onset, offset) * (0.1 + 0.9 * _share(direction, AROUND_EYES)),
         gaze=_gaze(inside) * _share(direction, EYES),
         speech=_speech(before, after, direction, amplitude),
         head=_head(inside, amplitude),
@@ -102,14 +102,20 @@ def _spread(records: list[Motion], regions: NDArray[np.generic], from_end: bool)
     return float(np.quantile(np.sqrt(((shift - edge) ** 2).sum(axis=-1).mean(axis=1)), 0.9))
 
 
-def _blink(history: TrackHistory, inside: list[Motion]) -> float:
-    """1 where the lids came down: the lid gap fell far, or fell while the lids' discs changed their look
-    (the landmarks of the lids follow a quick blink only part of the way).
+def blinking(records: list[Motion]) -> NDArray[np.bool_]:
+    """(n,) where the lids are down: the lid gap has fallen far, or has fallen while the lids' discs have
+    changed their look (landmarks follow a quick blink only part of the way).
     """
-    usual = float(np.median([sum(m.eyes) for m in history.records]))
-    dip = 1 - min(sum(m.eyes) for m in inside) / max(usual, 1e-6)
-    seen = min(float(m.rest[UPPER_LIDS].max()) for m in inside)
-    return float(dip > BLINK_DIP or (dip > HALF_BLINK_DIP and seen < LID_SEEN))
+    gap = np.array([sum(m.eyes) for m in records])
+    seen = np.array([m.rest[UPPER_LIDS].max() for m in records])
+    dip = 1 - gap / max(float(np.median(gap)), 1e-6)
+    return np.asarray((dip > BLINK_DIP) | ((dip > HALF_BLINK_DIP) & (seen < LID_SEEN)))
+
+
+def _blink(history: TrackHistory, onset: float, offset: float) -> float:
+    time = history.time
+    inside = (time >= onset) & (time <= offset)
+    return float(blinking(history.live)[inside].any())
 
 
 def _gaze(inside: list[Motion]) -> float:

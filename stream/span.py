@@ -42,12 +42,16 @@ class Span:
     """0..1: 1 where the course is still just before and after, 0 where it moves as much as inside."""
 
 
-def find_span(time: Times, course: Array, moment: float, longest: float) -> Span | None:
+def find_span(
+    time: Times, course: Array, moment: float, longest: float, quiet: NDArray[np.bool_] | None = None
+) -> Span | None:
     """The movement around a moment; None where the course does not rise there.
 
     time     (n,) seconds
     course   (n,) displacement along the movement's own direction, percent of OED
     longest  seconds that onset and offset may lie from the apex
+    quiet    (n,) False where something known, a blink, moves the face: no reason to doubt a movement
+             beside it
     """
     near = np.flatnonzero(np.abs(time - moment) <= NEAR_S)
     if len(near) < 2:
@@ -69,7 +73,7 @@ def find_span(time: Times, course: Array, moment: float, longest: float) -> Span
         offset,
         rise,
         float(course[top] - high) / rise,
-        _isolation(time, course, onset, offset, rise),
+        _isolation(time, course, onset, offset, rise, np.ones(len(time), bool) if quiet is None else quiet),
     )
 
 
@@ -100,8 +104,8 @@ def _foot(time: Times, values: Array, level: float, beyond: float) -> float:
     leaves = _crossing(time, values, level + LEAVES * (peak - level))
     half = _crossing(time, values, level + 0.5 * (peak - level))
     # A movement begins and ends softly: its foot lies beyond the point where it can be seen.
-    ends = sorted((float(time[0]), float(time[-1])))
-    return float(np.clip(leaves + beyond * (leaves - half), *ends))
+    first, last = sorted((float(time[0]), float(time[-1])))
+    return min(max(leaves + beyond * (leaves - half), first), last)
 
 
 def _crossing(time: Times, values: Array, line: float) -> float:
@@ -121,9 +125,11 @@ def _apex(time: Times, course: Array, onset: float, top: int, line: float) -> fl
     return float(time[first + high[0]]) if len(high) else float(time[top])
 
 
-def _isolation(time: Times, course: Array, onset: float, offset: float, rise: float) -> float:
-    before = course[(time >= onset - BEFORE_S) & (time < onset)]
-    after = course[(time > offset) & (time <= offset + AFTER_S)]
+def _isolation(
+    time: Times, course: Array, onset: float, offset: float, rise: float, quiet: NDArray[np.bool_]
+) -> float:
+    before = course[(time >= onset - BEFORE_S) & (time < onset) & quiet]
+    after = course[(time > offset) & (time <= offset + AFTER_S) & quiet]
     return float(np.clip(1 - max(_unrest(before), _unrest(after)) / rise, 0, 1))
 
 

@@ -21,7 +21,7 @@ from ..engine.au_motion import MOVES, explained
 from ..engine.errors import MicroauError
 from ..engine.motion import Motion
 from ..engine.regions import GROUPS, members
-from .confounds import Confounds, look_for_confounds
+from .confounds import Confounds, blinking, look_for_confounds
 from .head_leak import HeadLeak
 from .noise_floor import NoiseFloor
 from .span import AFTER_S, NEAR_S, Span, find_span
@@ -66,6 +66,8 @@ HISTORY_S = 3.0
 """Seconds of motion that are kept: the longest look back and ahead, and what is usual for the eyes."""
 REST_S = 1.0
 """Seconds, time constant of the rest that the signal is measured from."""
+LIDS_S = 0.08
+"""Seconds before and after a shut eye in which the lids are on their way."""
 TAKES_PART = 3.0
 """Times its noise that a region must move to take part in a movement."""
 CHANNELS: Mapping[str, tuple[NDArray[np.intp], ...]] = {
@@ -217,7 +219,8 @@ class Spotter:
     def _windows(self, peak: _Peak) -> list[Window]:
         """The movement around a peak, followed along its own direction; none if it is no short one."""
         longest = self._config.max_ms / 1000
-        span = find_span(self._history.time, self._course(peak.direction), peak.moment, longest)
+        time, course = self._history.time, self._course(peak.direction)
+        span = find_span(time, course, peak.moment, longest, self._quiet())
         # A pulse filter also answers, at half height, beside a movement: there nothing rises.
         if span is None or span.rise < self._config.min_amplitude or span.apex <= self._free_from:
             return []
@@ -229,6 +232,15 @@ class Spotter:
             return []
         self._free_from = span.offset
         return [window]
+
+    def _quiet(self) -> NDArray[np.bool_]:
+        """(n,) False during a blink and shortly before and after."""
+        time, shut = self._history.time, blinking(self._history.live)
+        near = np.searchsorted(time, [time[shut] - LIDS_S, time[shut] + LIDS_S])
+        quiet = np.ones(len(time), bool)
+        for low, high in near.T:
+            quiet[low:high] = False
+        return quiet
 
     def _course(self, direction: Array) -> Array:
         """(n,) displacement along the direction, in percent of OED of the region that moved most."""

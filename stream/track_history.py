@@ -65,6 +65,11 @@ class TrackHistory:
         """(n, K + HEAD, 2) percent of OED."""
         return self._shift[self._first : self._count]
 
+    @property
+    def live(self) -> list[Motion]:
+        """The n records, oldest first."""
+        return self.records[len(self.records) - len(self.time) :]
+
     def between(self, start: float, end: float) -> list[Motion]:
         """Records with start <= time <= end."""
         time = self.time
