@@ -15,6 +15,18 @@ def media():
     return folder
 
 
+def pytest_runtest_setup(item):
+    """Tests marked `gpu` are skipped by name where the driver shows no card."""
+    if item.get_closest_marker("gpu") is not None:
+        from microau.engine import cuda_driver
+        from microau.engine.errors import MicroauError
+
+        try:
+            cuda_driver.gpu(0)
+        except MicroauError as error:
+            pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory):
     """A bundle of random weights and the default's structure, exported once."""

@@ -48,9 +48,7 @@ def profile(network: Any, batch: Shape) -> Profile:
 
 def _shapes(name: str, shape: Shape, batch: Shape) -> tuple[Shape, Shape, Shape]:
     if not shape or shape[0] != -1 or -1 in shape[1:]:
-        raise MicroauError(
-            f"input {name} has shape {shape}: only the batch, its first axis, may be free (-1)"
-        )
+        raise MicroauError(f"input {name} is {shape}: its batch, the first axis, alone must be free (-1)")
     smallest, best, largest = ((n, *shape[1:]) for n in batch)
     return smallest, best, largest
 
