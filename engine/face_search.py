@@ -13,6 +13,8 @@ from .face_models import Region
 DETECTABLE = 0.075
 """Outer-eye-corner distance over the side of the square shown, above which a face is found: at it
 20 of 20 faces of the Face Research Lab London set pasted into gray pictures were, at 0.056 8 of 20."""
+LEAST_OED = 16.0
+"""Pixels; the face models see nothing in a smaller face, and it would take hundreds of squares."""
 OVERLAP = 1 / 3
 """Share of a square that its neighbour sees too: a face twice as wide as the smallest that is sought."""
 
@@ -21,11 +23,12 @@ def squares(width: int, height: int, oed: float) -> list[Region]:
     """Squares of the picture, so that every face with this outer-eye-corner distance (pixels) is large
     enough in one of them: first the whole, then smaller ones, from large to small.
     """
+    oed = max(oed, LEAST_OED)
     found = [Region(width / 2, height / 2, max(width, height))]
     side = float(min(width, height))
     if side > 0.9 * max(width, height):
         side /= 2
-    while found[-1].size * DETECTABLE > oed:
+    while found[-1].size * DETECTABLE > oed and side > oed:
         found += [Region(x, y, side) for y in _centres(height, side) for x in _centres(width, side)]
         side /= 2
     return found

@@ -76,7 +76,7 @@ class FaceConfig:
         if self.max_faces < 1:
             raise MicroauError(f"max_faces is {self.max_faces}: give 1 or more")
         if self.backend not in BACKENDS:
-            raise MicroauError(f"no face back end {self.backend}: give one of {', '.join(BACKENDS)}")
+            raise MicroauError(f"backend is {self.backend}: give one of {', '.join(BACKENDS)}")
         if not 0 < self.min_confidence < 1:
             raise MicroauError(f"min_confidence is {self.min_confidence}: give a number between 0 and 1")
         for name in ("min_oed_px", "detect_every_s", "landmark_rate", "iris_rate", "memory_s"):

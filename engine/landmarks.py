@@ -53,7 +53,7 @@ FACE_OVAL = _index(
 )  # fmt: skip
 
 IBUG68: Index = _index(
-    127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,  # 0-16 jaw
+    127, 234, 93, 132, 58, 172, 150, 176, 152, 400, 379, 397, 288, 361, 323, 454, 356,  # 0-16 jaw
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # 17-26 brows
     168, 197, 5, 4, 98, 97, 2, 326, 327,  # 27-35 nose
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # 36-47 eyes
@@ -61,8 +61,8 @@ IBUG68: Index = _index(
     78, 82, 13, 312, 308, 317, 14, 87,  # 60-67 inner lips
 )  # fmt: skip
 """(68,) the mesh point that stands for each of the 68 points of iBUG's 300-W (Sagonas et al. 2013),
-in its order: image-left to image-right. Chosen as the nearest of each contour to the mean 300-W shape;
-the jaw, which 300-W spaces evenly from ear to chin, likewise."""
+in its order: image-left to image-right. Chosen as the nearest of each contour to the mean shape of 300-W;
+the jaw as evenly as the mesh allows, since 300-W spaces it evenly from ear to chin."""
 
 
 def _geometry() -> tuple[NDArray[np.float32], Index, Index, NDArray[np.float32]]:
@@ -75,7 +75,7 @@ CANONICAL: NDArray[np.float32]
 """(468, 3) MediaPipe's canonical face: about cm, x towards the subject's left (the picture's right), y up,
 z out of the face."""
 TRIANGLES: Index
-"""(898, 3) the mesh's triangles; eyes and mouth are holes."""
+"""(898, 3) the mesh's triangles, closed over eyes and mouth."""
 RIGID: Index
 """(33,) points that expressions move little, by which the head's pose is measured."""
 RIGID_WEIGHT: NDArray[np.float32]
