@@ -1,0 +1,220 @@
+"""One suite over every back end that this machine has; one that it lacks is skipped by its name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from microau.engine import cuda_driver
+from microau.engine.errors import MicroauError
+from microau.engine.inference import INPUTS, OUTPUTS, Device, Engine, open_engine
+from microau.export.bundle import Deployed
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from tiny import tiny_inputs, tiny_model, tiny_trained
+
+ATOL = {"onnxruntime": 2e-5, "torch": 2e-5, "tensorrt": 2e-3}
+"""Largest difference from NumPy, by the first word of the back end; TensorRT may use TF32."""
+BATCH = 5
+
+
+def onnxruntime_engine(bundle: Path, device: str) -> Engine:
+    return open_engine(bundle, device)
+
+
+def torch_engine(bundle: Path, device: str) -> Engine:
+    from microau.engine.engines.torch import TorchEngine
+
+    return TorchEngine(bundle, Device.parse(device))
+
+
+def tensorrt_engine(bundle: Path, flavour: str) -> Engine:
+    """Built here first: an engine belongs to the GPU that is about to run it."""
+    from microau.export.trt.cli import main
+
+    plan = bundle.with_name(f"{flavour}.plan")
+    words = ["--flavour", flavour, "--precision", "fp32", "--batch", "1", "4", "16"]
+    assert main(["--onnx", str(bundle), "--out", str(plan), *words]) == 0
+    return open_engine(plan, "tensorrt")
+
+
+class GatherElements(OpRun):
+    """The evaluator's own one ends at 64 rows."""
+
+    op_domain = ""
+
+    def _run(self, data, indices, axis=0):
+        return (np.take_along_axis(data, indices, axis),)
+
+
+BACK_ENDS: dict[str, tuple[Callable[[Path, str], Engine], str]] = {
+    "onnxruntime cpu": (onnxruntime_engine, "cpu"),
+    "onnxruntime cuda": (onnxruntime_engine, "cuda"),
+    "onnxruntime tensorrt": (onnxruntime_engine, "tensorrt"),
+    "torch cpu": (torch_engine, "cpu"),
+    "torch cuda": (torch_engine, "cuda"),
+    "tensorrt": (tensorrt_engine, "tensorrt"),
+    "tensorrt rtx": (tensorrt_engine, "rtx"),
+}
+
+
+def lacks(name: str) -> str:
+    """Why this machine cannot run a back end; '' where it can."""
+    library, _, kind = name.partition(" ")
+    if kind == "cpu":
+        return ""
+    try:
+        cuda_driver.gpu(0)
+    except MicroauError as error:
+        return str(error)
+    package = {"onnxruntime": "onnxruntime", "torch": "torch"}.get(library, f"tensorrt_{kind}".rstrip("_"))
+    if importlib.util.find_spec(package) is None:
+        return f"the package {package} is not installed"
+    if library == "torch" and not torch.cuda.is_available():
+        return "torch is built without CUDA"
+    provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(kind, "")
+    if library == "onnxruntime" and provider not in onnxruntime.get_available_providers():
+        return f"ONNX Runtime has no {provider}"
+    return ""
+
+
+HERE = [name for name in BACK_ENDS if not lacks(name)]
+
+
+@pytest.mark.parametrize("missing", [name for name in BACK_ENDS if name not in HERE])
+def test_not_on_this_machine(missing):
+    pytest.skip(f"{missing}: {lacks(missing)}")
+
+
+@pytest.fixture(scope="module", params=HERE)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def engine(name, tiny_bundle) -> Iterator[Engine]:
+    make, argument = BACK_ENDS[name]
+    with make(tiny_bundle, argument) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    image, landmarks = tiny_inputs(tiny_model(), BATCH)
+    return {"flow": image.numpy(), "landmarks": landmarks.numpy()}
+
+
+@pytest.fixture(scope="module")
+def numpy_says(tiny_bundle, inputs):
+    """ONNX's own evaluator: NumPy and nothing else."""
+    evaluator = ReferenceEvaluator(onnx.load(tiny_bundle), new_ops=[GatherElements])
+    return dict(zip(evaluator.output_names, evaluator.run(None, inputs), strict=True))
+
+
+def test_agrees_with_numpy(engine, name, inputs, numpy_says):
+    got = engine(inputs)
+    assert set(got) == set(OUTPUTS)
+    for output in OUTPUTS:
+        assert got[output].dtype == np.float32
+        np.testing.assert_allclose(got[output], numpy_says[output], atol=ATOL[name.split()[0]])
+
+
+def test_agrees_with_torch(engine, name, inputs):
+    with torch.no_grad():
+        wanted = Deployed(tiny_trained()).eval()(*(torch.from_numpy(inputs[n]) for n in INPUTS))
+    got = engine(inputs)
+    for output, tensor in zip(OUTPUTS, wanted, strict=True):
+        np.testing.assert_allclose(got[output], tensor.numpy(), atol=ATOL[name.split()[0]])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 16, 21])
+def test_any_batch_is_no_more_than_its_rows(engine, name, inputs, numpy_says, rows):
+    """Sizes between the recorded ones are filled up, larger ones cut: no row may notice."""
+    order = np.arange(rows) % BATCH
+    got = engine({n: array[order] for n, array in inputs.items()})
+    for output in OUTPUTS:
+        assert len(got[output]) == rows
+        np.testing.assert_allclose(
+            got[output], numpy_says[output][order], atol=ATOL[name.split()[0]], err_msg=output
+        )
+
+
+def test_the_batch_before_leaves_no_trace(engine, inputs):
+    one = {n: array[:1] for n, array in inputs.items()}
+    before = engine(one)
+    engine({n: np.repeat(array, 4, axis=0) * 3 for n, array in inputs.items()})
+    after = engine(one)
+    for output in OUTPUTS:
+        np.testing.assert_array_equal(after[output], before[output])
+
+
+def test_what_was_given_stays_the_callers(engine, inputs):
+    kept = {n: array.copy() for n, array in inputs.items()}
+    first = engine(inputs)
+    copies = {output: array.copy() for output, array in first.items()}
+    engine({n: array * 0 for n, array in inputs.items()})
+    for output in OUTPUTS:
+        np.testing.assert_array_equal(first[output], copies[output])
+    for n in INPUTS:
+        np.testing.assert_array_equal(inputs[n], kept[n])
+
+
+def test_arrays_in_any_layout_are_read_right(engine, inputs):
+    """Views with strides, as slicing and transposing give them."""
+    flow = np.asfortranarray(inputs["flow"])
+    doubled = np.repeat(inputs["landmarks"], 2, axis=1)[:, ::2]
+    got, wanted = engine({"flow": flow, "landmarks": doubled}), engine(inputs)
+    for output in OUTPUTS:
+        np.testing.assert_array_equal(got[output], wanted[output])
+
+
+@pytest.mark.gpu
+def test_arrays_on_the_gpu_are_taken_from_there(engine, name, inputs):
+    if name.startswith("onnxruntime") or engine.device.kind == "cpu":
+        pytest.skip(f"{name} takes arrays on the host")
+    cuda = pytest.importorskip("numba.cuda")
+    resident = {n: cuda.to_device(array) for n, array in inputs.items()}
+    got, wanted = engine(resident), engine(inputs)
+    for output in OUTPUTS:
+        np.testing.assert_array_equal(got[output], wanted[output])
+
+
+def test_closing_twice_is_harmless(tiny_bundle):
+    for open_one in (lambda: open_engine(tiny_bundle), lambda: torch_engine(tiny_bundle, "cpu")):
+        with open_one() as opened:
+            opened.close()
+        opened.close()
+        with pytest.raises(RuntimeError, match="is closed"):
+            opened({})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what torch without a GPU says")
+def test_torch_without_the_gpu_that_was_asked_for_says_so(tiny_bundle):
+    with pytest.raises(MicroauError, match=r"device cuda:1: torch .* finds 0 GPU"):
+        torch_engine(tiny_bundle, "cuda:1")
+    with pytest.raises(MicroauError, match="runs on cpu or cuda"):
+        torch_engine(tiny_bundle, "tensorrt")
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="onnxruntime-gpu is installed"
+)
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "tensorrt"])
+def test_onnxruntime_never_takes_the_cpu_instead(tiny_bundle, device):
+    with pytest.raises(MicroauError, match=r"has no (CUDA|Tensorrt)ExecutionProvider"):
+        open_engine(tiny_bundle, device)
+
+
+def test_an_operator_that_torch_lacks_is_named(tiny_bundle, tmp_path):
+    from microau.engine.engines.onnx_torch import OnnxModule
+
+    model = onnx.load(tiny_bundle)
+    model.graph.node[3].op_type, model.graph.node[3].name = "Celu", "/odd/one"
+    with pytest.raises(MicroauError, match="no operator Celu \\(/odd/one\\)"):
+        OnnxModule(model.SerializeToString())
