@@ -29,7 +29,7 @@ MOVES: Mapping[str, Mapping[str, Move]] = {
     "5": {"upper lid": (0.0, -3.0)},
     "6": {"cheek below the eye": (0.3, -3.4), "cheek": (0.0, -3.0), "lower lid": (0.6, -1.8),
           "side of the cheek": (0.3, -2.0), "fold beside the mouth": (0.0, -1.0)},
-    "7": {"lower lid": (0.8, -2.2), "upper lid": (0.2, 0.6), "cheek below the eye": (0.2, -0.6)},
+    "7": {"lower lid": (0.8, -2.2), "cheek below the eye": (0.2, -0.6)},
     "9": {"side of the nose": (0.3, -5.0), "nostril": (-0.5, -7.0),
           "middle of the upper lip": (0.0, -5.0), "upper lip": (0.0, -7.0),
           "fold beside the mouth": (0.0, -4.0), "inner brow": (0.5, 1.5), "glabella": (0.0, 1.5),

@@ -34,6 +34,8 @@ LANDMARK_ERROR = 0.035
 """OED; a region found farther than this from its landmarks was lost: they err by a few percent at most."""
 LOST_ERROR = 18.0
 """Gray levels; a disc that differs more from its reference shows something else (a closed lid)."""
+DOUBTFUL_ERROR = 7.0
+"""Gray levels; such a disc says little about the head: an eye corner while the lids are shut."""
 LANDMARK_LEAD = 0.025
 """OED; where the landmarks put the head this far from where it was tracked, the landmarks win."""
 
@@ -126,7 +128,7 @@ class FaceMotion:
         astray = shift - landmarks
         lost = (np.hypot(astray[:, 0], astray[:, 1]) > LANDMARK_ERROR) | (error > LOST_ERROR)
         shift = np.where(lost[:, None], landmarks, shift)
-        prior = self._prior * np.exp(-((error / np.float32(LOST_ERROR)) ** 2))
+        prior = self._prior * np.exp(-((error / np.float32(DOUBTFUL_ERROR)) ** 2))
         self._motion = fit_rigid(self._places, shift, prior.astype(np.float32))
         self._residual = shift - rigid_shift(self._motion, self._places)
         return error

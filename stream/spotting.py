@@ -220,7 +220,8 @@ class Spotter:
         """The movement around a peak, followed along its own direction; none if it is no short one."""
         longest = self._config.max_ms / 1000
         time, course = self._history.time, self._course(peak.direction)
-        span = find_span(time, course, peak.moment, longest, self._quiet())
+        quiet = self._quiet() if peak.channel == "face" else None  # a lid that has just blinked is no lid alone
+        span = find_span(time, course, peak.moment, longest, quiet)
         # A pulse filter also answers, at half height, beside a movement: there nothing rises.
         if span is None or span.rise < self._config.min_amplitude or span.apex <= self._free_from:
             return []
