@@ -9,6 +9,7 @@ before anything has been written.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from abc import ABC, abstractmethod
@@ -101,20 +102,32 @@ class Source(ABC):
     def __init__(self, *, start: float | None = None, end: float | None = None) -> None:
         self.counts = Counts()
         self._start, self._end = start or 0.0, math.inf if end is None else end
+        self._part: Iterator[Frame] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        for frame in self._frames():
+        for frame in self._part or self._from_start():
             if frame.time >= self._end:
                 self.ending = self.ending or "end of the chosen part"
-                break
-            if frame.time >= self._start:
-                self.counts.delivered += 1
-                yield frame
+                return
+            self.counts.delivered += 1
+            yield frame
         self.ending = self.ending or "end of input"
-        if not self.counts.delivered and self._start > 0:
-            raise MicroauError(
-                f"{self.probe.name}: nothing to analyse from {self._start:g} s on, the input ends before"
-            )
+
+    def _from_start(self) -> Iterator[Frame]:
+        return itertools.dropwhile(lambda frame: frame.time < self._start, self._frames())
+
+    def skip_to_start(self) -> None:
+        """Read on to the first frame of the chosen part; its number and time are those in the whole.
+
+        raises  MicroauError: the input ends before
+        """
+        frames = self._from_start()
+        first = next(frames, None)
+        if first is None:
+            raise MicroauError(f"{self.probe.name}: ends before --start {self._start:g}")
+        if first.time >= self._end:
+            raise MicroauError(f"{self.probe.name}: no frame between {self._start:g} s and {self._end:g} s")
+        self._part = itertools.chain([first], frames)
 
     @abstractmethod
     def _frames(self) -> Iterator[Frame]:
@@ -162,20 +175,39 @@ def open_source(
     reconnect   seconds for which a lost network stream is tried again; 0: its first end is the end
     raises      MicroauError: one line, what cannot be opened and why
     """
+    source = _open(input, fps, camera, (width, height), (start, end), reconnect)
+    try:
+        if start and not source.probe.live:
+            source.skip_to_start()  # here, so that a part that is not there is refused before any output
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _open(
+    input: str | os.PathLike[str] | None,
+    fps: float | Fraction | None,
+    camera: int | None,
+    size: tuple[int | None, int | None],
+    part: tuple[float | None, float | None],
+    reconnect: float,
+) -> Source:
     from .sources import camera as cameras  # here: the sources are built on this file
     from .sources import images, network, video
 
+    start, end = part
     _check_range(start, end)
-    if (input is None) == (camera is None):
+    if bool(input) == (camera is not None):
         raise MicroauError("give one input: a file, a folder, a URL, or --camera N")
     if camera is not None:
-        return cameras.open_camera(camera, width=width, height=height, fps=fps, start=start, end=end)
+        return cameras.open_camera(camera, width=size[0], height=size[1], fps=fps, start=start, end=end)
     text = os.fspath(input) if input is not None else ""
-    if width is not None or height is not None:
+    if size != (None, None):
         raise MicroauError(f"{urls.mask(text)}: --width and --height are for a camera")
     if urls.is_url(text):
         return network.NetworkStream(text, start=start, end=end, reconnect=reconnect)
-    if Path(text).is_dir():
+    if os.path.isdir(text):
         return images.ImageFolder(Path(text), fps=fps, start=start, end=end)
     if fps is not None:
         raise MicroauError(f"{urls.mask(text)}: --fps is for cameras and picture folders")

@@ -344,8 +344,12 @@ def test_impossible_parts_are_refused(tmp_path):
     assert "--end 1 is not after --start 2" in refusal(path, start=2, end=1)
     assert "--start" in refusal(path, start=-1)
     assert "--end" in refusal(path, end=float("nan"))
-    assert "beyond its end (1.00 s)" in refusal(path, start=60)
-    assert "the input ends before" in refusal(path, start=1.5)
+    for wish, words in (
+        ({"start": 1.5}, "ends before --start 1.5"),
+        ({"start": 0.51, "end": 0.52}, "no frame between 0.51 s and 0.52 s"),
+    ):
+        with pytest.raises(MicroauError, match=words):
+            open_source(path, **wish)  # at once, before anything could be written
 
 
 # --- folders of pictures ---
@@ -409,6 +413,9 @@ def test_what_is_not_a_video_is_refused_in_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("Dear diary,\n" * 100)
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(5000))
     assert "no such file" in refusal(tmp_path / "absent.mp4")
+    assert "too long" in refusal("x" * 5000)
+    assert "null" in refusal("clip\0.mp4")
+    assert "one input" in refusal("")
     assert "empty (0 bytes)" in refusal(tmp_path / "empty.mp4")
     assert "not a video" in refusal(tmp_path / "text.mp4")
     assert "not a video" in refusal(tmp_path / "noise.mp4")

@@ -44,7 +44,6 @@ class VideoFile(Source):
             self._decoder = Decoder(container, name, self.counts)
             self._decoded, first = first_picture(self._decoder, name)
             self.probe = probe(self._decoder, first, kind="file", name=name)
-            _refuse_beyond(self.probe, start)
         except BaseException:
             container.close()
             raise
@@ -79,11 +78,6 @@ def _regular_file(path: Path, name: str) -> Path:
     if not os.access(path, os.R_OK):
         raise MicroauError(f"{name}: not allowed to read it")
     return path.absolute()
-
-
-def _refuse_beyond(probe: Probe, start: float | None) -> None:
-    if start and probe.duration is not None and start > probe.duration + 1:  # durations are rounded
-        raise MicroauError(f"{probe.name}: --start {start:g} lies beyond its end ({probe.duration:.2f} s)")
 
 
 def first_picture(decoder: Decoder, name: str) -> tuple[Iterator[Decoded], av.VideoFrame]:
