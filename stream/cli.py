@@ -9,8 +9,8 @@ from pathlib import Path
 
 from .. import __version__
 from ..engine.errors import MicroauError
-from .command import Parser, command
-from .compiling import announced
+from .command import INTERRUPTED, Parser, command
+from .compiling import CompilationNotice
 from .config import Config
 from .interrupt import Interrupt
 from .options import add_options, given, with_options
@@ -18,6 +18,7 @@ from .preflight import check_outputs
 from .run import Run
 from .session import Session
 from .settings import read_config, to_toml
+from .stdout import write_stdout
 
 DESCRIPTION = """\
 Report facial movements of micro-expression length: onset, apex and offset in true time, action
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse_args(argv)
     config = settings(arguments)
     if arguments.print_config:
-        print(to_toml(config), end="")
+        write_stdout(to_toml(config).rstrip("\n"))
         return 0
     if (arguments.input is None) == (arguments.camera is None):
         raise MicroauError("give one input: a video file, a folder of pictures, a URL, or --camera N")
@@ -79,7 +80,9 @@ def analyse(config: Config, arguments: argparse.Namespace, line: list[str]) -> i
         if not config.output.quiet:
             print(f"microau: {sentence}", file=sys.stderr, flush=True)
 
-    with Interrupt() as interrupt:
-        with announced(say), Session(config, arguments.input, camera=arguments.camera) as session:
-            Run(session, arguments.out, line)(interrupt)
-        return 130 if interrupt.happened else 0
+    with Interrupt() as interrupt, CompilationNotice(say) as notice:
+        with Session(config, arguments.input, camera=arguments.camera) as session:
+            run = Run(session, arguments.out, line)
+            notice.say = run.say
+            run(interrupt)
+        return INTERRUPTED if interrupt.happened else 0

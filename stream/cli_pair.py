@@ -11,6 +11,7 @@ from .command import Parser, command
 from .options import add_options, given
 from .pair import Pair, analyze_pair
 from .sinks.terminal import EXPLAINED, describe_movement, name_unit
+from .stdout import write_stdout
 
 DESCRIPTION = "Report which action units moved from ONSET, the face at rest, to APEX, the moved face."
 EXAMPLES = """\
@@ -41,9 +42,9 @@ def main(argv: Sequence[str]) -> int:
     explain = bool(options.pop("explain", False))
     pair = analyze_pair(arguments.onset, arguments.apex, **options)  # type: ignore[arg-type]
     if arguments.json:
-        print(json.dumps(pair.to_dict(explain=explain), allow_nan=False))
+        write_stdout(json.dumps(pair.to_dict(explain=explain), allow_nan=False))
     else:
-        print("\n".join(describe(pair, explain=explain)))
+        write_stdout("\n".join(describe(pair, explain=explain)))
     return 0
 
 

@@ -1,10 +1,10 @@
-"""What the commands have in common: errors of one line, exit statuses, an early leaving reader."""
+"""What the commands have in common: errors of one line, and the exit statuses."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -13,6 +13,8 @@ from ..engine.errors import MicroauError
 
 MENDABLE, INTERRUPTED = 2, 130
 """Exit statuses besides 0."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Of a system call that could not write: what Numba meets where it keeps compiled code on a full disk."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,18 +39,18 @@ def command(body: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str] | N
     @functools.wraps(body)
     def main(argv: Sequence[str] | None = None) -> int:
         try:
-            status = body(sys.argv[1:] if argv is None else argv)
-            sys.stdout.flush()
-            return status
+            return body(sys.argv[1:] if argv is None else argv)
         except MicroauError as error:
             print(f"microau: {one_line(error)}", file=sys.stderr)
             return MENDABLE
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            where = error.filename or "a file"  # not one of our results: those say MicroauError
+            print(f"microau: {where}: cannot be written: {error.strerror}. Make room", file=sys.stderr)
+            return MENDABLE
         except KeyboardInterrupt:
             return INTERRUPTED
-        except BrokenPipeError:
-            # Python flushes stdout once more at exit, and would complain about the pipe then.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
 
     return main
 

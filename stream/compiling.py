@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from numba.core import event
 
-SENTENCE = "compiling for this processor; it is kept, so this happens once and takes about half a minute"
+SENTENCE = "compiling for this processor; it is kept, so this happens once and takes up to a minute"
 
 
-class _First(event.Listener):  # type: ignore[misc]
-    """Says the sentence when the first function begins to be compiled."""
+class CompilationNotice(event.Listener):  # type: ignore[misc]
+    """Inside the with-block the first compilation is announced; what the cache holds is not compiled.
+
+    say   called with the sentence; may be replaced on the way
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._said = say, False
+        self.say = say
+        self._said = False
+        self._installed = contextlib.ExitStack()
 
     def on_start(self, event: event.Event) -> None:
         if not self._said:
             self._said = True
-            self._say(SENTENCE)
+            self.say(SENTENCE)
 
     def on_end(self, event: event.Event) -> None:
         return
 
+    def __enter__(self) -> Self:
+        self._installed.enter_context(event.install_listener("numba:compile", self))
+        return self
 
-@contextlib.contextmanager
-def announced(say: Callable[[str], None]) -> Iterator[None]:
-    """Inside, the first compilation is announced; what is loaded from the cache is not."""
-    with event.install_listener("numba:compile", _First(say)):
-        yield
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._installed.close()

@@ -15,7 +15,8 @@ def opening_notices(session: Session) -> list[str]:
     return [
         describe_input(session.source.probe),
         *_asked_and_set(session),
-        f"events come at most {lookahead:.2f} s after their apex; a face's first {startup:.1f} s set its noise floor",
+        f"events come at most {lookahead:.2f} s after their apex;"
+        f" a face's first {startup:.1f} s set its noise floor",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -80,10 +81,10 @@ def _latency(session: Session) -> dict[str, float] | None:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as dicts, rationals as `30000/1001`; what JSON knows stays."""
+    """Dataclasses as dicts, rationals as `30000/1001`, infinity as `inf`; what JSON knows stays."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Fraction | Path):
+    if isinstance(value, Fraction | Path) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     return value
 

@@ -32,9 +32,9 @@ class Run:
     def __init__(self, session: Session, out: Path | None, command: Sequence[str]) -> None:
         self._session, self._out, self._command = session, out, tuple(command)
         self._reporter = make_reporter(session)
-        self._sinks: list[Sink] = []
+        self._sinks: list[Sink] = [self._reporter]
         self._notices: list[str] = []
-        self._begun = False
+        self._opened = False
 
     def __call__(self, interrupt: Interrupt) -> None:
         """Run to the end of the input, to a signal, or until nobody looks any more.
@@ -55,20 +55,24 @@ class Run:
             self._finish(status)
         self._reporter.say(summary(self._session, self._out))
 
+    def say(self, sentence: str) -> None:
+        """Tell the user something, and keep it for run.json."""
+        self._notices.append(sentence)
+        self._reporter.say(sentence)
+
     def _deliver_all(self, interrupt: Interrupt) -> None:
         for step in self._session.steps():
-            if not self._sinks:
+            if not self._opened:
                 self._open()
             self._deliver(step)
-            self._say(self._session.new_notices())
+            self._say_all(self._session.new_notices())
             self._stop_if_asked()
-        self._say(closing_notices(self._session))
+        self._say_all(closing_notices(self._session))
 
     def _open(self) -> None:
-        self._sinks.append(self._reporter)
-        self._say(opening_notices(self._session))
+        self._opened = True
+        self._say_all(opening_notices(self._session))
         if self._out is not None:
-            self._begun = True
             self._sinks += open_tables(self._out, self._session, self._record("running"))
         self._sinks += self._pictures()
         output = self._session.config.output
@@ -103,10 +107,9 @@ class Run:
             if sink.ending:
                 self._session.stop(sink.ending)
 
-    def _say(self, sentences: Sequence[str]) -> None:
+    def _say_all(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
-            self._notices.append(sentence)
-            self._reporter.say(sentence)
+            self.say(sentence)
 
     def _finish(self, status: str) -> None:
         """Close every sink and complete run.json; an error here counts unless there was one before."""
@@ -128,7 +131,7 @@ class Run:
         return first
 
     def _write_record(self, status: str) -> None:
-        if self._out is None or not self._begun:
+        if self._out is None or not self._opened:
             return
         # A run that failed, on a full disk maybe, has its own error to tell.
         with contextlib.suppress(MicroauError) if status == "failed" else contextlib.nullcontext():

@@ -201,6 +201,7 @@ def test_a_reader_that_leaves_does_not_end_a_run_with_files(tmp_path, tiny_bundl
     assert (made["status"], made["counts"]["frames"]) == ("done", 340)
 
 
+@pytest.mark.usefixtures("results")  # after it all is compiled: keeping compiled code needs room, too
 def test_a_disk_that_fills_up_leaves_whole_files(tmp_path, tiny_bundle):
     limit = 12_000
     command = ("microau-stream", SAMPLE, *PART, "--model", tiny_bundle, "--out", tmp_path)
@@ -215,6 +216,18 @@ def test_a_disk_that_fills_up_leaves_whole_files(tmp_path, tiny_bundle):
     made = record(tmp_path)
     assert made["status"] == "failed"
     assert "frames.csv: cannot be written" in made["ending"]
+
+
+def test_a_full_disk_behind_stdout_is_one_line(tiny_bundle):
+    with open("/dev/full", "w") as full:
+        for arguments in (("--print-config",), (SAMPLE, *PART, "--model", tiny_bundle, "--quiet")):
+            command = [script("microau-stream"), *map(str, arguments)]
+            pipes = {"stdout": full, "stderr": subprocess.PIPE, "text": True}
+            done = subprocess.run(command, timeout=120, check=False, **pipes)
+            assert done.returncode == 2
+            assert done.stderr == (
+                "microau: stdout: cannot be written: No space left on device. Send it elsewhere\n"
+            )
 
 
 def in_a_terminal(*command, stdout=None):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ...engine.aus import UNITS
 from ..events import Event, Movement, Unit
-from ..files import writing
 from ..sink import Sink
+from ..stdout import write_stdout
 from ..table import event_record
 from ..wording import clock
-
 
 EXPLAINED = 8
 """Movements that an explanation lists for a reader; the JSON has them all."""
@@ -34,17 +31,9 @@ class Terminal(Sink):
     def event(self, event: Event) -> None:
         if self._gone:
             return
-        with writing(Path("stdout")):
-            try:
-                print(self._text(event), flush=True)
-            except BrokenPipeError:
-                self._leave()
-
-    def _leave(self) -> None:
-        self._gone = True
-        self.ending = "the reader of stdout left" if self._alone else ""
-        # Python flushes stdout once more at exit, and would complain about the pipe then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._gone = not write_stdout(self._text(event))
+        if self._gone and self._alone:
+            self.ending = "the reader of stdout left"
 
     def _text(self, event: Event) -> str:
         if not self._readable:
