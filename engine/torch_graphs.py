@@ -27,7 +27,6 @@ class TorchGraphs:
     module   inputs in the order of `shapes`; gives a tensor or a tuple of tensors, batch first
     shapes   input name -> shape without the batch
     known    batch sizes to record, rising
-    autocast type of the products; None: as the module is
     """
 
     def __init__(
@@ -36,10 +35,9 @@ class TorchGraphs:
         shapes: Mapping[str, tuple[int, ...]],
         known: Sequence[int],
         device: torch.device,
-        autocast: torch.dtype | None = None,
     ):
         self.module, self.shapes, self.known = module.to(device).eval(), shapes, tuple(known)
-        self.device, self.autocast = device, autocast
+        self.device = device
         self._recorded: dict[int, _Recorded] = {}
         if device.type == "cuda":
             # One pool of memory, the largest first: results are copied out before another one runs.
@@ -79,8 +77,7 @@ class TorchGraphs:
         return _Recorded(graph, inputs, outputs)
 
     def _plain(self, arrays: Sequence[Tensor]) -> list[Tensor]:
-        enabled = self.autocast is not None
-        with torch.no_grad(), torch.autocast(self.device.type, self.autocast, enabled=enabled):
+        with torch.no_grad():
             given = self.module(*arrays)
         return list(given) if isinstance(given, tuple) else [given]
 

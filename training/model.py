@@ -297,4 +297,5 @@ def _heads(units: int, width: int, out: int, hidden: int = 32) -> nn.Sequential:
 
 def _softmax_where(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis among the places of the mask, 0 elsewhere."""
-    return scores.masked_fill(~mask, -1e9).softmax(dim=-1) * mask
+    lowest = torch.finfo(scores.dtype).min  # half precision has no -1e9
+    return scores.masked_fill(~mask, lowest).softmax(dim=-1) * mask

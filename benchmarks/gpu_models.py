@@ -1,0 +1,290 @@
+"""How fast are the models on a GPU? One JSON line per model, precision and batch, and two for the card.
+
+    python benchmarks/gpu_models.py [--device cuda] [--batches 1 8 64 256] [--compile] [--files model.plan ...]
+
+The default model and the paper's ViT-B/32 run in torch from recorded CUDA graphs, in fp32 (TF32 off),
+bf16 and fp16, on inputs that change from call to call and lie on the card, between CUDA events. The
+card's own ceilings, a large copy and a large fp16 product, are measured in the same run. `--files`
+adds engines and bundles through the runtime's own interface, from the host and back.
+
+Needs torch, NumPy and Numba alone, and no installation: it runs from the repository as it lies there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+ROOT = Path(__file__).resolve().parents[1]
+Shapes = dict[str, tuple[int, ...]]
+Call = Callable[[int], object]
+"""Runs the n-th call."""
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+INPUTS = 16
+"""Different inputs that the calls go through."""
+
+
+def import_project() -> None:
+    """`microau` is the repository's root: where it is not installed, it is imported from there."""
+    if importlib.util.find_spec("microau") is not None:
+        return
+    place = importlib.util.spec_from_file_location(
+        "microau", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    if place is None or place.loader is None:
+        raise SystemExit(f"no package in {ROOT}")
+    sys.modules["microau"] = module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention by torch's fused kernel."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, D)
+        batch, tokens, width = x.shape
+        split = self.into(x).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(*split.unbind(0))  # (B, heads, T, D / heads)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return out
+
+
+class QuickGelu(nn.Module):
+    """The activation of OpenAI's CLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Layer(nn.Module):
+    """One transformer block, norms first."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), QuickGelu(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class VitB32(nn.Module):
+    """CLIP's ViT-B/32 at 224: the size of the paper's visual tower, with random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes = {"flow": (3, 224, 224)}
+        width, heads, layers, patch = 768, 12, 12, 32
+        self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
+        self.first = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.place = nn.Parameter(torch.randn(1, 50, width) * 0.02)
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)))
+        self.project = nn.Linear(width, 512, bias=False)
+
+    def forward(self, flow: Tensor) -> Tensor:  # (B, 3, 224, 224)
+        patches = self.patches(flow.to(self.place.dtype)).flatten(2).transpose(1, 2)  # (B, 49, 768)
+        x = torch.cat([self.first.expand(len(flow), -1, -1), patches], 1) + self.place  # (B, 50, 768)
+        tokens: Tensor = self.project(self.after(self.layers(self.before(x))))
+        return tokens  # (B, 50, 512)
+
+
+class Default(nn.Module):
+    """The default model's structure and sizes, with random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from microau.training.layout import DEFAULT_AUS, Layout
+        from microau.training.model import CompactSizes, compact_model
+
+        sizes = CompactSizes()
+        self.model = compact_model(Layout.of(DEFAULT_AUS), sizes)
+        self.shapes = {
+            "flow": (3, sizes.image, sizes.image),
+            "landmarks": (len(self.model.layout.landmarks), 2),
+        }
+
+    def forward(self, flow: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
+        # Landmarks stay in single precision: in half they would choose the wrong token.
+        kind = next(self.model.parameters()).dtype
+        return tuple(self.model(flow.to(kind), landmarks))
+
+
+MODELS: dict[str, Callable[[], Any]] = {"default": Default, "vit-b-32": VitB32}
+
+
+def inputs_for(
+    shapes: dict[str, tuple[int, ...]], batch: int, device: torch.device
+) -> list[dict[str, Tensor]]:
+    """Different inputs, on the device."""
+    generator = torch.Generator().manual_seed(0)
+    scale = {"flow": 1.0, "landmarks": 200.0}
+    return [
+        {name: torch.rand((batch, *shape), generator=generator).to(device) * scale[name]
+         for name, shape in shapes.items()}
+        for _ in range(INPUTS)
+    ]  # fmt: skip
+
+
+def operations(module: nn.Module, shapes: Shapes) -> int:
+    """Floating-point operations of one sample, counted by torch (a multiply-add is two)."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(*inputs_for(shapes, 1, torch.device("cpu"))[0].values())
+    return int(counter.get_total_flops())
+
+
+def times_ms(call: Call, calls: int, device: torch.device) -> np.ndarray:
+    """Milliseconds of each call, by CUDA events where there is a card."""
+    for number in range(10):
+        call(number)
+    if device.type == "cpu":
+        return np.array(list(_wall(call, calls)))
+    marks: list[Any] = [_event() for _ in range(calls + 1)]
+    torch.cuda.synchronize(device)
+    marks[0].record()
+    for number in range(calls):
+        call(number)
+        marks[number + 1].record()
+    torch.cuda.synchronize(device)
+    return np.array([a.elapsed_time(b) for a, b in pairwise(marks)])
+
+
+def _event() -> Any:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+
+def _wall(call: Call, calls: int) -> Iterator[float]:
+    for number in range(calls):
+        began = time.perf_counter()
+        call(number)
+        yield 1e3 * (time.perf_counter() - began)
+
+
+def ceilings(device: torch.device) -> dict[str, float]:
+    """What this card does at best: TB/s of a copy, read and written, and TFLOP/s of an fp16 product."""
+    large = device.type == "cuda"
+    count, side = (1 << 30, 8192) if large else (1 << 22, 256)
+    kind = torch.float16 if large else torch.float32
+    source, target = (torch.zeros(count, dtype=torch.uint8, device=device) for _ in range(2))
+    a, b = (torch.randn((side, side), device=device).to(kind) for _ in range(2))
+    copy = np.median(times_ms(lambda _: target.copy_(source), 20, device))
+    product = np.median(times_ms(lambda _: a @ b, 20, device))
+    return {"copy_tb_s": 2 * count / copy / 1e9, "product_tflop_s": 2 * side**3 / product / 1e9}
+
+
+def in_torch(
+    name: str, batches: Sequence[int], calls: int, device: torch.device, best: float, compiled: bool
+) -> None:
+    """One model in every precision and batch, from recorded graphs."""
+    from microau.engine.torch_graphs import TorchGraphs
+
+    flops = operations(MODELS[name]().eval(), MODELS[name]().shapes)
+    for precision, kind in PRECISIONS.items():
+        torch.manual_seed(0)
+        module = MODELS[name]().to(kind)
+        fast: Any = torch.compile(module, dynamic=False) if compiled else module
+        back_end = "torch compiled graph" if compiled else "torch graph"
+        for batch in batches:
+            graphs = TorchGraphs(fast, module.shapes, [batch], device)
+            given = inputs_for(module.shapes, batch, device)
+            times = times_ms(_runner(graphs, given), calls, device)
+            line = {"model": name, "back_end": back_end, "precision": precision}
+            report(line, batch, times, device, flops, best)
+
+
+def _runner(call: Callable[[dict[str, Any]], object], given: Sequence[dict[str, Any]]) -> Call:
+    return lambda number: call(given[number % len(given)])
+
+
+def through_the_runtime(path: Path, batches: Sequence[int], calls: int, device: torch.device) -> None:
+    """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
+    from microau.engine.inference import INPUTS as NAMES
+    from microau.engine.inference import open_engine
+
+    with open_engine(path, str(device) if path.suffix != ".plan" else "tensorrt") as engine:
+        shapes = {n: tuple(s for s in engine.bundle.shapes[n] if s is not None) for n in NAMES}
+        for batch in batches:
+            given = [
+                {name: array.numpy() for name, array in one.items()}
+                for one in inputs_for(shapes, batch, torch.device("cpu"))
+            ]
+            times = times_ms(_runner(engine, given), calls, torch.device("cpu"))
+            line = {"model": path.name, "back_end": type(engine).__name__, "precision": "as in the file"}
+            report(line, batch, times, device)
+
+
+def report(
+    about: Mapping[str, object],
+    batch: int,
+    times: np.ndarray,
+    device: torch.device,
+    flops: int = 0,
+    best: float = 0.0,
+) -> None:
+    """Print one line; `share` is the part of the card's own fp16 product rate that was reached."""
+    p50, p99 = np.percentile(times, [50, 99])
+    line: dict[str, object] = dict(about)
+    line |= {"batch": batch, "p50_ms": round(p50, 4), "p99_ms": round(p99, 4), "calls": len(times)}
+    line |= {"samples_s": round(1e3 * batch / p50)}
+    if flops:
+        rate = flops * batch / p50 / 1e9
+        line |= {"tflop_s": round(rate, 2), "share": round(rate / best, 3)}
+    print(json.dumps(line | machine(device)), flush=True)
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """Where it ran."""
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {"device": card or platform.machine(), "torch": str(torch.__version__)}
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 256])
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
+    parser.add_argument(
+        "--files", type=Path, nargs="*", default=[], help="bundles (.onnx), engines (.plan)"
+    )
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(f"torch {torch.__version__} finds no GPU: use --device cpu")
+    import_project()
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; matrix products have it off by default
+    limits = ceilings(device)
+    print(
+        json.dumps({"ceilings": {n: round(v, 3) for n, v in limits.items()}} | machine(device)), flush=True
+    )
+    for name in args.models:
+        for compiled in (False, True) if args.compile else (False,):
+            in_torch(name, args.batches, args.calls, device, limits["product_tflop_s"], compiled)
+    for path in args.files:
+        through_the_runtime(path, args.batches, args.calls, device)
+
+
+if __name__ == "__main__":
+    main()
