@@ -1,0 +1,65 @@
+"""Live input: MPEG-TS over loopback at the pace of a 200 fps camera. One JSON line.
+
+    python benchmarks/live.py [--seconds 54]
+
+Frames lost by cause, and milliseconds from a frame's arrival to its motion signal (median and p99), as
+`microau-stream` itself measures them.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from looped import looped
+
+SENDER = """
+import socket, sys, time
+import av
+clip, server = av.open(sys.argv[1]), socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+peer, _ = server.accept()
+out = av.open(peer.makefile("wb", buffering=0), "w", format="mpegts")
+stream = out.add_stream_from_template(clip.streams.video[0])
+start = time.monotonic()
+for packet in clip.demux(video=0):
+    if packet.dts is None:
+        continue
+    time.sleep(max(0.0, float(packet.dts * packet.time_base) - time.monotonic() + start))
+    packet.stream = stream
+    out.mux(packet)
+out.close()
+peer.shutdown(socket.SHUT_WR)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=54.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        clip = looped(Path(folder) / "clip.mp4", options.seconds)
+        command = [sys.executable, "-c", SENDER, str(clip)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+            assert sender.stdout is not None
+            url = f"tcp://127.0.0.1:{int(sender.stdout.readline())}"
+            out = str(Path(folder) / "out")
+            subprocess.run(
+                [sys.executable, "-m", "microau.stream.cli", url, "--out", out, "--quiet"],
+                check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+            sender.kill()
+        record = json.loads((Path(folder) / "out" / "run.json").read_text())
+    counts = record["counts"]
+    print(json.dumps({
+        "benchmark": "live", "shape": [480, 640], "rate": 200, "frames": counts["frames"],
+        "dropped": counts["dropped"], "missing": counts["missing"], "latency_ms": record["latency_ms"],
+        "machine": platform.processor() or platform.machine(),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
