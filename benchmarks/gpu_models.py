@@ -1,6 +1,6 @@
 """How fast are the models on a GPU? One JSON line per model, precision and batch, and two for the card.
 
-    python benchmarks/gpu_models.py [--device cuda] [--batches 1 8 64 256] [--compile] [--files model.plan ...]
+    python benchmarks/gpu_models.py [--batches 1 8 64 256] [--compile] [--files model.plan ...]
 
 The default model and the paper's ViT-B/32 run in torch from recorded CUDA graphs, in fp32 (TF32 off),
 bf16 and fp16, on inputs that change from call to call and lie on the card, between CUDA events. The
@@ -265,6 +265,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 256])
     parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--compile", action="store_true", help="also with torch.compile (needs Triton)")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument(
         "--files", type=Path, nargs="*", default=[], help="bundles (.onnx), engines (.plan)"
