@@ -1,4 +1,4 @@
-"""The sample clip, as long as a benchmark needs it: packets repeated with later stamps, nothing encoded anew."""
+"""The sample clip, as long as a benchmark needs it: packets repeated with later stamps."""
 
 from pathlib import Path
 

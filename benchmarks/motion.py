@@ -61,8 +61,10 @@ def measure(
     all_ = np.concatenate(errors[5:])
     print(json.dumps({
         "benchmark": "motion", "method": name, "shape": [CROP, CROP],
-        "p50_ms": round(float(np.median(spent[5:])), 3), "p99_ms": round(float(np.quantile(spent[5:], 0.99)), 3),
-        "error_p50_px": round(float(np.median(all_)), 3), "error_p90_px": round(float(np.quantile(all_, 0.9)), 3),
+        "p50_ms": round(float(np.median(spent[5:])), 3),
+        "p99_ms": round(float(np.quantile(spent[5:], 0.99)), 3),
+        "error_p50_px": round(float(np.median(all_)), 3),
+        "error_p90_px": round(float(np.quantile(all_, 0.9)), 3),
         "machine": platform.processor() or platform.machine(),
     }))  # fmt: skip
 
