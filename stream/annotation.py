@@ -6,7 +6,7 @@ readable at 360 lines as at 2160.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
@@ -67,11 +67,18 @@ def canvas_size(height: int, width: int) -> tuple[int, int]:
     return rows + rows % 2, width + width % 2
 
 
-def annotate(frame: Frame, faces: Sequence[Face], events: Sequence[Event], trace: Trace) -> Rgb:
+def annotate(
+    frame: Frame,
+    faces: Sequence[Face],
+    events: Sequence[Event],
+    trace: Trace,
+    too_small: Collection[int] = (),
+) -> Rgb:
     """Draw a frame with its faces and trace.
 
-    events  all that may touch the strip; those whose span holds the frame are written at their face
-    return  (rows, columns) of `canvas_size`, 3
+    events     all that may touch the strip; those whose span holds the frame are written at their face
+    too_small  numbers of faces that could not be measured, drawn in gray
+    return     (rows, columns) of `canvas_size`, 3
     """
     height, width = frame.picture.height, frame.picture.width
     size = text_size(height, width)
@@ -80,7 +87,9 @@ def annotate(frame: Frame, faces: Sequence[Face], events: Sequence[Event], trace
     canvas[:height, :width] = frame.picture.rgb()
     picture = canvas[:height, :width]
     for face in faces:
-        draw_face(picture, face, size)
+        draw_face(picture, face, size, GRAY if face.face_id in too_small else face_colour(face.face_id))
+        if face.face_id in too_small:
+            put_text(picture, "too small", (face.box[0], face.box[3] + size), 0.85 * size, GRAY)
         now = [e for e in events if e.face_id == face.face_id and e.onset_s <= frame.time <= e.offset_s]
         draw_labels(picture, face, now, frame.time, size)
     _draw_corner(picture, frame, faces, size)
@@ -88,9 +97,8 @@ def annotate(frame: Frame, faces: Sequence[Face], events: Sequence[Event], trace
     return canvas
 
 
-def draw_face(picture: Rgb, face: Face, size: float) -> None:
+def draw_face(picture: Rgb, face: Face, size: float, colour: Colour) -> None:
     """Outlines of brows, eyes, nose and mouth, and the corners of the box."""
-    colour = face_colour(face.face_id)
     thin = line_width(0.7 * size)
     draw_lines(picture, [face.points[outline, :2] for outline in OUTLINES], colour, thin)
     draw_lines(picture, [_circle(face.points[iris, :2]) for iris in IRISES], colour, thin, closed=True)
@@ -166,6 +174,6 @@ def _draw_corner(picture: Rgb, frame: Frame, faces: Sequence[Face], size: float)
     """Time and frame number, top left; whether there is a face."""
     text = f"{clock(frame.time, 3)}  frame {frame.index}"
     if not faces:
-        text += "  no face"
+        text += "  no face found"
     shade(picture, (0, 0, text_width(text, 0.9 * size) + size, 1.5 * size), DARK, 0.55)
     put_text(picture, text, (0.5 * size, 1.1 * size), 0.9 * size)

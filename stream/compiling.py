@@ -9,7 +9,7 @@ from typing import Self
 
 from numba.core import event
 
-SENTENCE = "compiling for this processor; it is kept, so this happens once and takes up to a minute"
+SENTENCE = "compiling for this processor; it is kept, so this happens once and takes up to half a minute"
 
 
 class CompilationNotice(event.Listener):  # type: ignore[misc]

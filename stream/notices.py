@@ -55,7 +55,7 @@ def closing_notices(session: Session) -> list[str]:
     tally, counts = session.tally, session.source.counts
     sentences = []
     if not tally.with_face:
-        sentences.append(f"no face could be measured in {count(tally.frames, 'frame')}")
+        sentences.append(_nobody(session))
     if counts.damaged or counts.decoder_errors:
         broken = counts.damaged + counts.decoder_errors
         sentences.append(f"{count(broken, 'picture')} could not be decoded and left out")
@@ -63,6 +63,18 @@ def closing_notices(session: Session) -> list[str]:
     if dropped:
         sentences.append(f"{count(dropped, 'frame')} lost because the analysis was not fast enough")
     return sentences
+
+
+def _nobody(session: Session) -> str:
+    """Why there can be no event."""
+    tally, least = session.tally, session.config.face.min_oed_px
+    frames = count(tally.frames, "frame")
+    if not tally.too_small:
+        return f"no face was found in {frames}"
+    return (
+        f"no face could be measured: in {tally.too_small} of {frames} one was seen, with less than"
+        f" {least:g} pixels between the outer eye corners"
+    )
 
 
 def summary(session: Session, out: Path | None) -> str:

@@ -42,6 +42,8 @@ class Tally:
     """Frames analysed."""
     with_face: int = 0
     """Of them, frames in which a face could be measured."""
+    too_small: int = 0
+    """Frames in which faces were seen, all too small to be measured."""
     missing: int = 0
     """Frames known to be lost among them."""
     duplicates: int = 0
@@ -165,7 +167,10 @@ class Session:
         tally.frames += 1
         tally.missing += frame.missing
         tally.duplicates += frame.duplicate
-        tally.with_face += any(isinstance(item, FrameRow) and item.success for item in items)
+        rows = [item for item in items if isinstance(item, FrameRow)]
+        measured = any(row.success for row in rows)
+        tally.with_face += measured
+        tally.too_small += not measured and any(row.face_id >= 0 for row in rows)
         tally.last_time = frame.time
         self._count_events(items)
 

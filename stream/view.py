@@ -49,26 +49,29 @@ class View(Sink):
         self._title = f"microau - {name}"
         self._trace = Trace()
         self._events: deque[Event] = deque(maxlen=LAST_EVENTS)
+        self._too_small: set[int] = set()
         self._next = 0.0
         self._open = False
 
     def row(self, row: FrameRow) -> None:
         self._trace.add(row)
+        if not row.success:
+            self._too_small.add(row.face_id)
 
     def event(self, event: Event) -> None:
         self._events.append(event)
 
     def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
         now = time.monotonic()
-        if now < self._next or self.ending:
-            return
-        self._next = now + REFRESH_S
-        self._show(self.picture(frame, faces))
+        if now >= self._next and not self.ending:
+            self._next = now + REFRESH_S
+            self._show(self.picture(frame, faces))
+        self._too_small.clear()
 
     def picture(self, frame: Frame, faces: Sequence[Face]) -> Rgb:
         """What the window shows: the annotated frame, and the last events to its right."""
         recent = [event for event in self._events if event.offset_s > frame.time - PAST_S]
-        left = annotate(frame, faces, recent, self._trace)
+        left = annotate(frame, faces, recent, self._trace, self._too_small)
         scale = min(1.0, LARGEST[0] / left.shape[1], LARGEST[1] / left.shape[0])
         if scale < 1:
             left = np.asarray(

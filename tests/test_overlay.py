@@ -173,3 +173,18 @@ def test_a_label_stays_inside_a_narrow_picture():
     assert canvas.shape == (*canvas_size(90, 120), 3)
     plain = annotate(frame(0, 500, 120, 90), [small], [], Trace())
     assert np.abs(cv2.absdiff(canvas, plain)[:90]).mean() > 5
+
+
+def test_a_face_too_small_to_be_measured_is_gray(tmp_path):
+    """Where it cannot be measured, nothing of the face's own colour is drawn."""
+
+    def colours(success):
+        sink = Overlay(tmp_path / "o.mp4", 0.0)
+        sink.row(row(0, 0.0, success=success))
+        sink.frame(frame(0, 0, level=40), [face()])
+        sink.close()
+        (picture,) = pictures(tmp_path / "o.mp4").values()
+        return (picture[:HEIGHT, :, 1] - picture[:HEIGHT, :, 0] > 40).sum()
+
+    assert colours(success=True) > 100
+    assert colours(success=False) == 0

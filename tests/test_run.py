@@ -122,7 +122,7 @@ def test_a_video_without_a_face_is_an_empty_table_and_a_sentence(tmp_path, tiny_
         "microau-stream", tmp_path / "film.mp4", "--model", tiny_bundle, "--out", tmp_path / "results"
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.count("no face could be measured in 30 frames") == 1
+    assert done.stderr.count("no face was found in 30 frames") == 1
     (header,) = (tmp_path / "results" / "events.csv").read_text().splitlines()
     assert header.endswith("flags,AU04_p,AU12_p,AU17_p,AU25_p")
     rows = table(tmp_path / "results" / "frames.csv")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A frame that waits for the events that may begin in it."""
+
+    frame: Frame
+    faces: tuple[Face, ...]
+    too_small: frozenset[int]
+
+
 class Overlay(Sink):
     """Writes the frames, each `delay_s` after it came, with the events known by then.
 
@@ -62,7 +72,8 @@ class Overlay(Sink):
 
     def __init__(self, path: Path, delay_s: float, aspect: Fraction = Fraction(1)) -> None:
         self._path, self._delay_s, self._aspect = path, delay_s, aspect
-        self._held: deque[tuple[Frame, tuple[Face, ...]]] = deque()
+        self._held: deque[_Held] = deque()
+        self._too_small: set[int] = set()
         self._bytes = 0
         self._events: list[Event] = []
         self._trace = Trace(delay_s)
@@ -71,12 +82,15 @@ class Overlay(Sink):
 
     def row(self, row: FrameRow) -> None:
         self._trace.add(row)
+        if not row.success:
+            self._too_small.add(row.face_id)
 
     def event(self, event: Event) -> None:
         self._events.append(event)
 
     def frame(self, frame: Frame, faces: Sequence[Face]) -> None:
-        self._held.append((frame, tuple(faces)))
+        self._held.append(_Held(frame, tuple(faces), frozenset(self._too_small)))
+        self._too_small.clear()
         self._bytes += _size(frame.picture)
         while self._held and self._is_due(frame.time):
             self._write_oldest()
@@ -90,13 +104,14 @@ class Overlay(Sink):
                 self._video.finish()
 
     def _is_due(self, newest: float) -> bool:
-        return self._held[0][0].time + self._delay_s <= newest or self._bytes > HELD_BYTES
+        return self._held[0].frame.time + self._delay_s <= newest or self._bytes > HELD_BYTES
 
     def _write_oldest(self) -> None:
-        frame, faces = self._held.popleft()
+        held = self._held.popleft()
+        frame = held.frame
         self._bytes -= _size(frame.picture)
         self._events = [event for event in self._events if event.offset_s > frame.time - PAST_S]
-        picture = annotate(frame, faces, self._events, self._trace)
+        picture = annotate(frame, held.faces, self._events, self._trace, held.too_small)
         if self._video is None:
             part = self._cleanup.enter_context(_in_place(self._path))
             self._video = self._cleanup.enter_context(_Video(part, frame, picture, self._aspect))
