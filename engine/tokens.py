@@ -9,6 +9,7 @@ Wei et al., "Micro-AU CLIP" (arXiv 2603.16302), equation 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def token_indices(
     """
     points = np.ascontiguousarray(landmarks, np.float32)
     flat = np.empty(points.shape[:-1], np.int64)
-    _indices(points.reshape(-1, 2), _scales(frame, grid), grid, flat.reshape(-1))
+    _indices(points.reshape(-1, 2), grid_scales(frame, grid), grid, flat.reshape(-1))
     return flat
 
 
@@ -66,7 +67,7 @@ def unit_tokens(
     if table.size and table.max() >= faces.shape[1]:
         raise ValueError(f"the table names landmark {table.max()}, a face has {faces.shape[1]}")
     indices = np.zeros((len(faces), *table.shape), np.int64)
-    _unit_indices(faces, np.ascontiguousarray(table, np.int64), _scales(frame, grid), grid, indices)
+    _unit_indices(faces, np.ascontiguousarray(table, np.int64), grid_scales(frame, grid), grid, indices)
     return indices, table >= 0
 
 
@@ -89,14 +90,15 @@ def gather_tokens(tokens: NDArray[np.float32], indices: Indices, mask: Mask) -> 
     return out
 
 
-def _scales(frame: tuple[float, float], grid: tuple[int, int]) -> tuple[np.float32, np.float32]:
+def grid_scales(frame: tuple[float, float], grid: tuple[int, int]) -> tuple[np.float32, np.float32]:
+    """Tokens per pixel down and across."""
     return np.float32(grid[0] / frame[0]), np.float32(grid[1] / frame[1])
 
 
 def token_of(x, y, per_row, per_column, h, w):  # type: ignore[no-untyped-def]
     """Equation 1 for one landmark; the CUDA kernel compiles the same lines."""
-    row = min(max(int(y * per_row // 1), 0), h - 1)
-    column = min(max(int(x * per_column // 1), 0), w - 1)
+    row = min(max(math.floor(y * per_row), 0), h - 1)
+    column = min(max(math.floor(x * per_column), 0), w - 1)
     return row * w + column
 
 

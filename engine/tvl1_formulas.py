@@ -28,9 +28,9 @@ def binomial(a: Real, b: Real, c: Real, d: Real, e: Real) -> Real:
     return (a + e + FOUR * (b + d) + SIX * c) * SIXTEENTH
 
 
-def normalised(brightness: Real, mean: Real, variance: Real, floor: Real) -> Real:
-    """Brightness less the local mean, in local standard deviations; floor: the camera's own, squared."""
-    return (brightness - mean) / math.sqrt(variance + floor)
+def normalised(difference: Real, variance: Real, floor: Real) -> Real:
+    """Difference from the local mean in local standard deviations, with the least one's square added."""
+    return difference / math.sqrt(variance + floor)
 
 
 def cubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:

@@ -72,17 +72,17 @@ def halve(picture, rows, half):
 @_jit
 def normalise(picture, radius, floor, scratch, out):
     """Less the local mean (a box, twice), over the local standard deviation (a box of the squares)."""
-    mean, square = scratch[0], scratch[1]
+    centred, square = scratch[0], scratch[1]
     box(picture, radius, square)
-    box(square, radius, mean)
+    box(square, radius, centred)
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
-            difference = picture[y, x] - mean[y, x]
-            square[y, x] = difference * difference
+            centred[y, x] = picture[y, x] - centred[y, x]
+            square[y, x] = centred[y, x] * centred[y, x]
     box(square, radius, out)
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
-            out[y, x] = _normalised(picture[y, x], mean[y, x], out[y, x], floor)
+            out[y, x] = _normalised(centred[y, x], out[y, x], floor)
 
 
 @_jit
