@@ -28,8 +28,8 @@ from .drawing import (
     shade,
     text_width,
 )  # fmt: skip
+from .event_words import cautions, name_unit
 from .events import Event
-from .sinks.terminal import cautions, name_unit
 from .trace import Trace
 from .wording import clock
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from .. import __version__
 from .command import Parser, command
+from .event_words import EXPLAINED, describe_movement, name_unit
 from .options import add_options, given
 from .pair import Pair, analyze_pair
-from .sinks.terminal import EXPLAINED, describe_movement, name_unit
 from .stdout import write_stdout
 
 DESCRIPTION = "Report which action units moved from ONSET, the face at rest, to APEX, the moved face."

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from microau.engine.errors import MicroauError
+from microau.stream.event_words import describe
 from microau.stream.files import LineFile, write_whole
 from microau.stream.sinks.events_csv import EventsCsv
 from microau.stream.sinks.events_jsonl import EventsJsonl
 from microau.stream.sinks.frames_csv import FramesCsv
-from microau.stream.sinks.terminal import describe
 from records import AUS, event, events, row
 
 CONTRACT = (
