@@ -1,6 +1,9 @@
 """The annotated copy: the input's own times, an event drawn while it lasts, and nothing left half done."""
 
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -188,3 +191,31 @@ def test_a_face_too_small_to_be_measured_is_gray(tmp_path):
 
     assert colours(success=True) > 100
     assert colours(success=False) == 0
+
+
+FILL = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from test_overlay import *
+sink = Overlay(Path({path!r}), 0.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+noise = np.random.default_rng(0)
+for told in ("told", "closed"):
+    try:
+        for index in range(200 if told == "told" else 0):
+            rgb = noise.integers(0, 255, (120, 160, 3)).astype(np.uint8)
+            sink.frame(Frame(index, 20 * index, BASE, index / 50, Picture.from_rgb(rgb)), [])
+        if told == "closed":
+            sink.close()
+    except MicroauError as error:
+        print(told, error)
+"""
+
+
+@pytest.mark.parametrize("limit", [1000, 300_000])
+def test_a_full_disk_leaves_no_overlay(tmp_path, limit):
+    path = tmp_path / "o.mp4"
+    script = FILL.format(path=str(path), tests=str(Path(__file__).parent), limit=limit)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert f"closed {path}: cannot be written: File too large" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -79,6 +79,7 @@ class Overlay(Sink):
         self._trace = Trace(delay_s)
         self._video: _Video | None = None
         self._cleanup = contextlib.ExitStack()
+        self._error: MicroauError | None = None
 
     def row(self, row: FrameRow) -> None:
         self._trace.add(row)
@@ -96,8 +97,10 @@ class Overlay(Sink):
             self._write_oldest()
 
     def close(self) -> None:
-        """Write what is held back, and put the file in place."""
+        """Write what is held back, and put the file in place; after an error, leave no file."""
         with self._cleanup:
+            if self._error is not None:
+                raise self._error
             while self._held:
                 self._write_oldest()
             if self._video is not None:
@@ -112,16 +115,19 @@ class Overlay(Sink):
         self._bytes -= _size(frame.picture)
         self._events = [event for event in self._events if event.offset_s > frame.time - PAST_S]
         picture = annotate(frame, held.faces, self._events, self._trace, held.too_small)
+        try:
+            with writing(self._path):
+                self._encode(frame, picture)
+        except MicroauError as error:
+            self._error = error
+            raise
+
+    def _encode(self, frame: Frame, picture: Rgb) -> None:
         if self._video is None:
-            part = self._cleanup.enter_context(_in_place(self._path))
+            self._cleanup.enter_context(writing(self._path))
+            part = self._cleanup.enter_context(replacing(self._path))
             self._video = self._cleanup.enter_context(_Video(part, frame, picture, self._aspect))
         self._video.write(frame, picture)
-
-
-@contextlib.contextmanager
-def _in_place(path: Path) -> Iterator[Path]:
-    with writing(path), replacing(path) as part:
-        yield part
 
 
 class _Video:
