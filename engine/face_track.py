@@ -16,9 +16,13 @@ Mesh = NDArray[np.float32]
 
 VELOCITY_S = 0.15
 """Seconds over which a velocity is learnt; tuned on drawn crossings at 25 to 200 fps."""
+TRUSTED_S = 3.0
+"""Seconds for which a face that another one covers is thought to go on as it went before."""
 FARTHEST = 0.25
 """Of its side, that a face is carried along with its velocity: after a hole in the stream it is looked
 for near where it was."""
+NARROW = 2.0
+"""Pixels, width of an eye in which no iris can be seen."""
 IRIS_WIDTH = 0.39
 """Of the eye's: 11.7 mm of 30 mm."""
 CORNERS = {False: (33, 133), True: (362, 263)}
@@ -45,10 +49,12 @@ class Iris:
 
     def measure(self, models: FaceModels, picture: Picture, points: Mesh, time: float) -> None:
         """Look at it in the eye of these points (478, 3)."""
-        found = models.iris(picture, points, self.left)
         start, end = self._corners(points)
-        self.shape = (found[:, 0] + 1j * found[:, 1] - start) / (end - start)
         self.time = time
+        if abs(end - start) < NARROW:
+            return
+        found = models.iris(picture, points, self.left)
+        self.shape = (found[:, 0] + 1j * found[:, 1] - start) / (end - start)
 
     def place(self, points: Mesh) -> None:
         """Write its five points where the eye now is; as deep as the corners of the eye are."""
@@ -74,6 +80,8 @@ class Track:
     """Seconds, when the points were measured."""
     region: Region
     """Where it was then."""
+    pose: tuple[float, float, float]
+    """Yaw, pitch, roll in degrees, then."""
     velocity: complex = 0j
     """Pixels per second, x + i y."""
     clear: tuple[float, complex] = (0.0, 0j)
@@ -85,7 +93,8 @@ class Track:
         """From the first mesh (468, 3)."""
         room = np.zeros((N_POINTS - N_MESH, 3), np.float32)
         region = mesh_region(points)
-        return cls(-1, np.concatenate([points, room]), score, time, region, clear=(time, region.centre))
+        clear = (time, region.centre)
+        return cls(-1, np.concatenate([points, room]), score, time, region, head_pose(points), clear=clear)
 
     def take(self, points: Mesh, time: float, clear: bool) -> None:
         """New points; `clear`: no other face is near, so that its motion is its own."""
@@ -97,11 +106,12 @@ class Track:
         if clear:
             self.clear = (time, region.centre)
         self.points[:N_MESH] = points
-        self.region, self.time = region, time
+        self.region, self.pose, self.time = region, head_pose(points), time
 
     def expected(self, time: float) -> complex:
-        """Centre where its own motion would have brought it."""
-        return self.clear[1] + self.velocity * (time - self.clear[0])
+        """Centre where its own motion would have brought it; where it was, once that is long ago."""
+        since = time - self.clear[0]
+        return self.clear[1] + self.velocity * since if since < TRUSTED_S else self.region.centre
 
     def miss(self, region: Region, time: float) -> float:
         """How far a face lies from where this one was seen last or is expected, the nearer; in sides."""
@@ -118,10 +128,10 @@ class Track:
         return shift * min(1.0, FARTHEST * self.region.size / max(abs(shift), 1e-9))
 
     def face(self) -> Face:
-        return Face(self.face_id, self.points.copy(), self.score, head_pose(self.points))
+        return Face(self.face_id, self.points.copy(), self.score, self.pose)
 
     def carried(self, time: float) -> Face:
         """The last points, moved on with the head."""
         shift = self._shift(time)
         points = self.points + np.array([shift.real, shift.imag, 0], np.float32)
-        return Face(self.face_id, points, self.score, head_pose(points))
+        return Face(self.face_id, points, self.score, self.pose)

@@ -28,8 +28,8 @@ START_CONFIDENCE = 0.9
 SAME = 0.33
 """Two regions are one face where their centres are nearer than this share of their mean side: half a
 face, since a region is one and a half faces wide."""
-NEAR = 0.8
-"""Faces nearer than this disturb each other: no velocity is learnt there."""
+NEAR = 0.7
+"""Faces nearer than this cover each other: no velocity is learnt there."""
 RETURN = 0.7
 """A face that comes back has its number again within this share of its side from where it was seen
 last, or from where its motion would have brought it, and ..."""
@@ -138,9 +138,9 @@ class FaceTracker:
             points, track.score = self.models.mesh(picture, track.next_region(time))
             if track.score >= self.config.min_confidence:
                 track.take(points, time, self._is_clear(track))
-        gone = [track for track in self._live if track.score < self.config.min_confidence]
-        self._lose([*gone, *self._taken_over(time)])
-        self._lost = [track for track in self._lost if time - track.clear[0] <= self.config.memory_s]
+        self._lose([track for track in self._live if track.score < self.config.min_confidence])
+        self._lose(list(self._taken_over(time)))
+        self._lost = [track for track in self._lost if time - track.time <= self.config.memory_s]
 
     def _is_clear(self, track: Track) -> bool:
         return all(other is track or track.region.distance(other.region) > NEAR for other in self._live)

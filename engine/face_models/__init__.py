@@ -91,12 +91,11 @@ MESH_MARGIN = 1.5
 
 def mesh_region(points: NDArray[np.float32]) -> Region:
     """Where to look for a face whose points (468 or 478, 2 or 3) were these: MediaPipe's rule."""
-    mesh = points[:468, :2]
-    low, high = mesh.min(axis=0), mesh.max(axis=0)
-    along = points[263, :2] - points[33, :2]
-    middle = (low + high) / 2
-    side = MESH_MARGIN * float((high - low).max())
-    return Region(float(middle[0]), float(middle[1]), side, float(np.arctan2(along[1], along[0])))
+    x, y = points[:468, 0], points[:468, 1]
+    left, right, top, bottom = (float(edge) for edge in (x.min(), x.max(), y.min(), y.max()))
+    side = MESH_MARGIN * max(right - left, bottom - top)
+    angle = float(np.arctan2(y[263] - y[33], x[263] - x[33]))
+    return Region((left + right) / 2, (top + bottom) / 2, side, angle)
 
 
 def whole(picture: Picture) -> Region:
