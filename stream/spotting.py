@@ -68,6 +68,8 @@ REST_S = 1.0
 """Seconds, time constant of the rest that the signal is measured from."""
 LIDS_S = 0.08
 """Seconds before and after a shut eye in which the lids are on their way."""
+USUAL_S = 0.16
+"""Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
 TAKES_PART = 3.0
 """Times its noise that a region must move to take part in a movement."""
 CHANNELS: Mapping[str, tuple[NDArray[np.intp], ...]] = {
@@ -220,7 +222,9 @@ class Spotter:
         """The movement around a peak, followed along its own direction; none if it is no short one."""
         longest = self._config.max_ms / 1000
         time, course = self._history.time, self._course(peak.direction)
-        quiet = self._quiet() if peak.channel == "face" else None  # a lid that has just blinked is no lid alone
+        quiet = (
+            self._quiet() if peak.channel == "face" else None
+        )  # a lid that has just blinked is no lid alone
         span = find_span(time, course, peak.moment, longest, quiet)
         # A pulse filter also answers, at half height, beside a movement: there nothing rises.
         if span is None or span.rise < self._config.min_amplitude or span.apex <= self._free_from:
@@ -283,11 +287,14 @@ def rate(peak: _Peak, span: Span, confounds: Confounds, config: SpotConfig) -> f
         span.rise / config.min_amplitude
     )
     likely = 1 / (1 + np.exp(-stands_out))
-    alone = ramp(span.isolation, 0.3, 0.8)
-    comes_back = ramp(span.returned, 0.4, 0.7)
-    unconfounded = (1 - confounds.blink) * (1 - 0.7 * confounds.head) * (1 - 0.5 * confounds.gaze)
     muscular = ramp(explained(peak.direction, MUSCLES[peak.channel]), 0.3, 0.6)
-    return float(likely * muscular * alone * comes_back * unconfounded * (1 - 0.8 * confounds.speech))
+    alone = ramp(span.isolation, 0.4, 0.9)
+    comes_back = ramp(span.returned, 0.4, 0.7)
+    long_enough = ramp(span.offset - span.onset, 0.04, USUAL_S)
+    small_enough = ramp(config.max_amplitude - span.rise, 0.0, 0.5 * config.max_amplitude)
+    unconfounded = (1 - confounds.blink) * (1 - 0.7 * confounds.head) * (1 - 0.5 * confounds.gaze)
+    unconfounded *= 1 - 0.8 * confounds.speech
+    return float(likely * muscular * alone * comes_back * long_enough * small_enough * unconfounded)
 
 
 def ramp(value: float, low: float, high: float) -> float:
