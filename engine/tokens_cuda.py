@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import config, cuda
 
+from .cuda_launch import launch
 from .tokens import grid_scales, token_of
 
 DeviceArray = Any
@@ -38,7 +39,8 @@ def unit_tokens_cuda(
     out = cuda.device_array((landmarks.shape[0], *table.shape), np.int64, stream=stream)
     blocks = (-(-(table.shape[0] * table.shape[1]) // THREADS), landmarks.shape[0])
     per_row, per_column = grid_scales(frame, grid)
-    _unit_indices[blocks, THREADS, stream](landmarks, table, per_row, per_column, grid[0], grid[1], out)
+    setting = (blocks, THREADS, stream)
+    launch(_unit_indices, setting, landmarks, table, per_row, per_column, grid[0], grid[1], out)
     return out
 
 
@@ -54,7 +56,7 @@ def gather_tokens_cuda(
     if out is None:
         out = cuda.device_array((*indices.shape, tokens.shape[2]), np.float32, stream=stream)
     batch, units, length = indices.shape
-    _gather[(units * length, batch), THREADS, stream](tokens, indices, out)
+    launch(_gather, ((units * length, batch), THREADS, stream), tokens, indices, out)
     return out
 
 

@@ -10,7 +10,6 @@ arguments are laid out once, so a call is a short list of launches on one stream
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numba import cuda
 
 from . import tvl1_cuda_kernels as kernels
+from .cuda_launch import launch
 from .errors import MicroauError
 from .tvl1 import SMALLEST, Tvl1
 from .tvl1_pyramid import level_sizes
@@ -42,18 +42,11 @@ class Tvl1Cuda:
         self.shape = (batch, height, width)
         self._stream = stream
         sizes = level_sizes(height, width, self.params.levels, SMALLEST)
-        self._pictures = [cuda.device_array((2 * batch, *size), np.float32) for size in sizes]
-        self._levels = [cuda.device_array((2 * batch, *size), np.float32) for size in sizes]
-        self._states = [
-            cuda.device_array((kernels.STATE_FIELDS, batch, *size), np.float32) for size in sizes
-        ]
-        self._spare = [
-            cuda.device_array((kernels.STATE_FIELDS, batch, *size), np.float32) for size in sizes
-        ]
-        self._data = [cuda.device_array((kernels.DATA_FIELDS, batch, *size), np.float32) for size in sizes]
+        self._pictures, self._levels = (_buffers(sizes, 2 * batch) for _ in range(2))
+        self._states, self._spare = (_buffers(sizes, kernels.STATE_FIELDS, batch) for _ in range(2))
+        self._data = _buffers(sizes, kernels.DATA_FIELDS, batch)
         self._constants = cuda.to_device(self.params.constants)
         self._plan = [*self._pyramid_launches(), *self._flow_launches()]
-        _configure(self._plan)
 
     def __call__(
         self, onset: DeviceArray, apex: DeviceArray, out: DeviceArray | None = None
@@ -69,11 +62,11 @@ class Tvl1Cuda:
         if out is None:
             out = cuda.device_array((*self.shape, 2), np.float32, stream=self._stream)
         whole = self._grid(self.shape)
-        kernels.load[whole](onset, self._pictures[0], 0)
-        kernels.load[whole](apex, self._pictures[0], self.shape[0])
+        launch(kernels.load, whole, onset, self._pictures[0], 0)
+        launch(kernels.load, whole, apex, self._pictures[0], self.shape[0])
         for kernel, grid, arguments in self._plan:
-            kernel[grid](*arguments)
-        kernels.export[whole](self._states[0], out)
+            launch(kernel, grid, *arguments)
+        launch(kernels.export, whole, self._states[0], out)
         return out
 
     def _pyramid_launches(self) -> Iterator[Launch]:
@@ -127,23 +120,12 @@ def _buffers(sizes: list[tuple[int, int]], *leading: int) -> list[Any]:
     return [cuda.device_array((*leading, *size), np.float32) for size in sizes]
 
 
-def _configure(plan: list[Launch]) -> None:
-    """Set up each launch once; Numba keeps what it made."""
-    with warnings.catch_warnings():  # coarse levels fill few blocks: that is their nature
-        warnings.simplefilter("ignore")
-        for kernel, grid, _ in plan:
-            kernel[grid]
-
-
 def _check(params: Tvl1) -> None:
     if not cuda.is_available():
-        raise MicroauError(
-            "flow on CUDA: no CUDA device found; choose --device cpu, or install microau[gpu]"
-        )
-    if 2 * params.radius >= kernels.TILE:
-        raise MicroauError(
-            f"flow on CUDA: radius {params.radius} is too wide, at most {kernels.TILE // 2 - 1}"
-        )
+        raise MicroauError("flow on CUDA: no CUDA device found; use --device cpu, or install microau[gpu]")
+    widest = kernels.TILE // 2 - 1
+    if params.radius > widest:
+        raise MicroauError(f"flow on CUDA: radius {params.radius} is too wide, at most {widest}")
 
 
 def _portions(total: int, most: int) -> list[int]:

@@ -20,8 +20,10 @@ from . import tvl1_formulas as formulas
 TILE = 8 if config.ENABLE_CUDASIM else 32
 """Threads along each side of a block; few in the simulator, where each is a thread of Python."""
 
-U, V, UBAR, VBAR, PUX, PUY, PVX, PVY = range(8)
-"""State of a level (8, B, h, w): flow, extrapolated flow, dual variables of u and of v."""
+UBAR, VBAR, PUX, PUY, PVX, PVY, U, V = range(8)
+"""State of a level (8, B, h, w): extrapolated flow, dual variables of u and of v, flow."""
+SHARED_FIELDS = 6
+"""What neighbours need, the first of the state."""
 STATE_FIELDS = 8
 GX, GY, REST, INVERSE = range(4)
 """Data term of a level (4, B, h, w)."""
@@ -105,8 +107,8 @@ def _column(picture, b, y, x, h):
 @_device
 def _box(value, radius):
     """Mean of the block's values around this thread; right for threads `radius` inside the tile."""
-    values = cuda.shared.array((TILE, TILE), np.float32)
-    rows = cuda.shared.array((TILE, TILE), np.float32)
+    shared = cuda.shared.array((2, TILE, TILE), np.float32)
+    values, rows = shared[0], shared[1]
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
     values[ty, tx] = value
     cuda.syncthreads()
@@ -166,7 +168,7 @@ def begin(coarse, coarsest, state):
         v = ZERO if coarsest else _enlarged(coarse, V, b, y, x)
         state[U, b, y, x] = state[UBAR, b, y, x] = u
         state[V, b, y, x] = state[VBAR, b, y, x] = v
-        for field in range(PUX, STATE_FIELDS):
+        for field in range(PUX, U):
             state[field, b, y, x] = ZERO
 
 
@@ -225,8 +227,8 @@ def export(state, flows):
 def _load_state(source, b, y, x):
     if 0 <= x < source.shape[3] and 0 <= y < source.shape[2]:
         return (
-            source[U, b, y, x], source[V, b, y, x], source[UBAR, b, y, x], source[VBAR, b, y, x],
-            source[PUX, b, y, x], source[PUY, b, y, x], source[PVX, b, y, x], source[PVY, b, y, x],
+            source[UBAR, b, y, x], source[VBAR, b, y, x], source[PUX, b, y, x], source[PUY, b, y, x],
+            source[PVX, b, y, x], source[PVY, b, y, x], source[U, b, y, x], source[V, b, y, x],
         )  # fmt: skip
     return (ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
 
@@ -282,12 +284,7 @@ def _beside(value, x, y, w, h):
 @_device
 def _relax(state, term, x, y, w, h, count, constants):
     """Primal-dual iterations of one pixel, in step with its block."""
-    ubars = cuda.shared.array((TILE, TILE), np.float32)
-    vbars = cuda.shared.array((TILE, TILE), np.float32)
-    duals_ux = cuda.shared.array((TILE, TILE), np.float32)
-    duals_uy = cuda.shared.array((TILE, TILE), np.float32)
-    duals_vx = cuda.shared.array((TILE, TILE), np.float32)
-    duals_vy = cuda.shared.array((TILE, TILE), np.float32)
+    shared = cuda.shared.array((SHARED_FIELDS, TILE, TILE), np.float32)
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
     right = tx + 1 if x < w - 1 and tx < TILE - 1 else tx
     below = ty + 1 if y < h - 1 and ty < TILE - 1 else ty
@@ -295,23 +292,25 @@ def _relax(state, term, x, y, w, h, count, constants):
     sigma, shrink = constants[SIGMA], constants[SHRINK]
     tau, reach = constants[TAU], constants[REACH]
     gx, gy, rest, inverse = term
-    u, v, ubar, vbar, pux, puy, pvx, pvy = state
+    ubar, vbar, pux, puy, pvx, pvy, u, v = state
     for _ in range(count):
-        ubars[ty, tx], vbars[ty, tx] = ubar, vbar
+        shared[UBAR, ty, tx], shared[VBAR, ty, tx] = ubar, vbar
         cuda.syncthreads()
-        pux, puy = _dual_step(pux, puy, ubars[ty, right] - ubar, ubars[below, tx] - ubar, sigma, shrink)
-        pvx, pvy = _dual_step(pvx, pvy, vbars[ty, right] - vbar, vbars[below, tx] - vbar, sigma, shrink)
-        duals_ux[ty, tx], duals_uy[ty, tx] = pux, puy
-        duals_vx[ty, tx], duals_vy[ty, tx] = pvx, pvy
+        across, down = shared[UBAR, ty, right] - ubar, shared[UBAR, below, tx] - ubar
+        pux, puy = _dual_step(pux, puy, across, down, sigma, shrink)
+        across, down = shared[VBAR, ty, right] - vbar, shared[VBAR, below, tx] - vbar
+        pvx, pvy = _dual_step(pvx, pvy, across, down, sigma, shrink)
+        shared[PUX, ty, tx], shared[PUY, ty, tx] = pux, puy
+        shared[PVX, ty, tx], shared[PVY, ty, tx] = pvx, pvy
         cuda.syncthreads()
         div_u, div_v = pux + puy, pvx + pvy
         if has_left:
-            div_u -= duals_ux[ty, tx - 1]
-            div_v -= duals_vx[ty, tx - 1]
+            div_u -= shared[PUX, ty, tx - 1]
+            div_v -= shared[PVX, ty, tx - 1]
         if has_above:
-            div_u -= duals_uy[ty - 1, tx]
-            div_v -= duals_vy[ty - 1, tx]
+            div_u -= shared[PUY, ty - 1, tx]
+            div_v -= shared[PVY, ty - 1, tx]
         new_u, new_v = _primal_step(u + tau * div_u, v + tau * div_v, gx, gy, rest, inverse, reach)
         ubar, vbar = new_u + new_u - u, new_v + new_v - v
         u, v = new_u, new_v
-    return u, v, ubar, vbar, pux, puy, pvx, pvy
+    return ubar, vbar, pux, puy, pvx, pvy, u, v

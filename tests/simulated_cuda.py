@@ -9,6 +9,7 @@ import json
 import sys
 
 import numpy as np
+from microau.engine import tvl1, tvl1_cuda
 from microau.engine.tokens import gather_tokens, landmark_table, unit_tokens
 from microau.engine.tokens_cuda import gather_tokens_cuda, unit_tokens_cuda
 from microau.engine.tvl1 import Tvl1, tvl1_batch
@@ -34,7 +35,9 @@ def flow_difference(shape, params):
 def tvl1_cases():
     yield flow_difference((2, 10, 9), Tvl1(warps=2, iterations=3, radius=1))  # batch, several tiles
     yield flow_difference((1, 7, 8), Tvl1(warps=2, iterations=5, radius=2))  # one tile, no margin
-    yield flow_difference((1, 33, 32), Tvl1(levels=2, warps=1, iterations=2, radius=1))  # two levels
+    tvl1.SMALLEST = tvl1_cuda.SMALLEST = 6  # so that two levels, one of odd size, fit into few blocks
+    yield flow_difference((1, 13, 12), Tvl1(levels=2, warps=2, iterations=3, radius=1))
+    yield flow_difference((1, 13, 12), Tvl1(levels=2, finest=1, warps=1, iterations=2, radius=1))
 
 
 def tokens_cases():
