@@ -59,10 +59,10 @@ class FaceConfig:
     micro-expression, is then less than half a pixel."""
     detect_every_s: float = 0.5
     """Seconds between looks for further faces."""
-    landmark_rate: float = 100.0
+    landmark_rate: float = 60.0
     """Points measured per second at most; between, they are carried along with the head's velocity.
     0: in every frame."""
-    iris_rate: float = 15.0
+    iris_rate: float = 10.0
     """Irises measured per second and eye; between, they are carried with the eye corners. 0: never,
     they then stand in the middle of the eye."""
     memory_s: float = 3.0

@@ -105,19 +105,22 @@ class Writer:
         """PReLU as a x + (1 - a) max(x, 0), two depthwise 1 x 1 convolutions.
 
         ONNX Runtime's own PRelu takes most of the model's time, because it leaves the blocked layout
-        of its convolutions. Slopes exceed 1, so max(x, a x) would be wrong.
+        of its convolutions. A few slopes exceed 1, so max(x, a x) would be wrong. Where none does, the
+        second term is max((1 - a) x, 0), a convolution and its activation, which run as one step.
         """
-        source, slopes = operator.inputs
-        slope = self.weights[slopes].reshape(-1, 1, 1, 1)
+        out, source = name(operator.output), name(operator.inputs[0])
+        slope = self.weights[operator.inputs[1]].reshape(-1, 1, 1, 1)
         rest = 1 - slope.astype(np.float32)
-        out = name(operator.output)
-        positive = self.node("Relu", [name(source)], f"{out}_positive")
-        ways = [(name(source), slope, "slope"), (positive, rest, "rest")]
-        parts = [
-            self.node("Conv", [x, self.constant(f"{out}_{label}_w", w)], f"{out}_{label}", group=len(w))
-            for x, w, label in ways
-        ]
-        self.node("Add", parts, out)
+        line = self.scaled(source, slope, f"{out}_line")
+        if rest.min() >= 0:
+            bend = self.node("Relu", [self.scaled(source, rest, f"{out}_rest")], f"{out}_bend")
+        else:
+            bend = self.scaled(self.node("Relu", [source], f"{out}_positive"), rest, f"{out}_bend")
+        self.node("Add", [line, bend], out)
+
+    def scaled(self, source: str, factors: NDArray[Any], out: str) -> str:
+        """Each channel times its factor (C, 1, 1, 1)."""
+        return self.node("Conv", [source, self.constant(f"{out}_w", factors)], out, group=len(factors))
 
     def pad(self, operator: Operator) -> None:
         """Empty channels behind the others; nothing where `add` does without them."""

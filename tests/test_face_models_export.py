@@ -60,19 +60,20 @@ def same_padding(x, window, stride):
 
 @pytest.mark.parametrize("side", [9, 12])
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
-def test_a_network_of_every_kind_answers_as_pytorch_does(tmp_path, side, half):
+@pytest.mark.parametrize("steepest", [0.9, 3.0], ids=["slopes under 1", "slopes over 1"])
+def test_a_network_of_every_kind_answers_as_pytorch_does(tmp_path, side, half, steepest):
     rng = np.random.default_rng(side)
     image = rng.integers(0, 256, (side, side, 3), np.uint8)
     file, small = TfliteFile(), -(-side // 2)
 
-    def weights(*shape):
-        array = rng.normal(size=shape).astype(np.float16 if half else np.float32)
+    def weights(*shape, most=np.inf):
+        array = np.minimum(rng.normal(size=shape), most).astype(np.float16 if half else np.float32)
         number = file.constant(array)
         if half:
             number = file.operator("dequantize", [number], shape)
         return number, torch.from_numpy(array.astype(np.float32))
 
-    first, slopes, spread = weights(16, 3, 3, 3), weights(1, 1, 16), weights(1, 3, 3, 16)
+    first, slopes, spread = weights(16, 3, 3, 3), weights(1, 1, 16, most=steepest), weights(1, 3, 3, 16)
     widen, biases = weights(32, 1, 1, 16), [weights(n) for n in (16, 16, 32)]
     paddings = file.constant(np.array([[0, 0], [0, 0], [0, 0], [0, 16]], np.int32))
     shape = file.constant(np.array([1, -1, 4], np.int32))

@@ -60,7 +60,7 @@ def apart(one, two):
 
 def test_a_followed_face_has_mediapipes_points(models):
     (face,) = follow(models, [ASTRONAUT] * 10)[-1]
-    assert apart(face.points, RECORDED["followed"]).max() < 0.2
+    assert apart(face.points, RECORDED["followed"]).max() < 0.25
     assert apart(face.points, RECORDED["followed"]).mean() < 0.1
 
 
@@ -69,12 +69,21 @@ def test_irises_are_where_mediapipes_other_iris_model_puts_them(astronaut):
     assert away.max() < 0.025 * astronaut.oed
 
 
-def test_from_mediapipes_detection_come_mediapipes_still_points(models):
+class FullColour(Picture):
+    """The photograph with the colour of every pixel, as MediaPipe sees it; a stream's is halved (4:2:0)."""
+
+    def warp_rgb(self, matrix, size):
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(ASTRONAUT, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(FullColour, 0.05), (Picture, 0.15)])
+def test_from_mediapipes_detection_come_mediapipes_still_points(models, kind, limit):
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     region = _face_region(RECORDED["detection"] / 128, identity)
-    points, score = models.mesh(Picture.from_rgb(ASTRONAUT), region)
+    points, score = models.mesh(kind.from_rgb(ASTRONAUT), region)
     assert score > 0.99
-    assert apart(points, RECORDED["still"]).max() < 0.2
+    assert apart(points, RECORDED["still"]).max() < limit
 
 
 def test_the_detector_finds_mediapipes_face(models):
