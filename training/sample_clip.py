@@ -20,7 +20,7 @@ from .generate.state import Head
 from .generate.timing import Curve
 from .generate.truth import ClipTruth, write_json
 
-CAMERA = Camera(fps=200.0, size=(640, 480), oed=108.0, noise=0.8, crf=15)
+CAMERA = Camera(fps=200.0, size=(640, 480), oed=108.0, noise=0.8, crf=17)
 SEED = 7
 DURATION = 5.4
 SWAY = (

@@ -153,14 +153,15 @@ class Talk:
     kind: str = "speech"
 
     def units(self, time: float) -> dict[str, float]:
-        if not self.start - 3 * self.blend < time < self.end + 3 * self.blend:
+        edge = _step(min(time - self.start, self.end - time) / (1.5 * self.blend))
+        if not edge:
             return {}
         weights = np.array([math.exp(-(((time - at) / self.blend) ** 2)) for at, _ in self.shapes])
         weights /= max(float(weights.sum()), 1.0)
         total: dict[str, float] = {}
         for weight, (_, shape) in zip(weights.tolist(), self.shapes, strict=True):
             for name, amplitude in shape.items():
-                total[name] = total.get(name, 0.0) + weight * amplitude
+                total[name] = total.get(name, 0.0) + edge * weight * amplitude
         return total
 
 

@@ -1,0 +1,131 @@
+"""`microau-generate` from the shell to the files, and back through those who read them."""
+
+import csv
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from faces_to_move import astronaut
+from microau.engine.errors import MicroauError
+from microau.training.datasets import registry
+from microau.training.evaluation.files import read_truths
+from microau.training.generate.cli import main
+from microau.training.generate.produce import Plan, produce
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder with one photograph, its face large enough."""
+    data = pytest.importorskip("skimage.data")
+    folder = tmp_path_factory.mktemp("photos")
+    photo = cv2.resize(data.astronaut()[:300, 80:380], None, fx=1.5, fy=1.5)
+    cv2.imwrite(str(folder / "one.png"), photo[:, :, ::-1])
+    assert astronaut().name == "astronaut"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plan(photos, tmp_path_factory):
+    return Plan(
+        tmp_path_factory.mktemp("made") / "out", photos=photos, persons=1, clips=2, seconds=1.5,
+        fps=(60.0,), size=(192, 160), events=(1, 1), seed=3, workers=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(plan):
+    assert sorted(produce(plan)) == [0, 1]
+    return plan.out
+
+
+def test_truth_and_labels_agree(made):
+    rows = list(csv.DictReader((made / "labels.csv").read_text().splitlines()))
+    assert rows
+    for row in rows:
+        truth = json.loads((made / "videos" / f"{row['Filename']}.truth.json").read_text())
+        micro = [e for e in truth["events"] if e["kind"] == "micro"]
+        assert str(micro[0]["onset_frame"]) == row["OnsetFrame"]
+        assert "+".join(micro[0]["aus"]) == row["Action Units"]
+        assert micro[0]["onset_frame"] / 60 == pytest.approx(micro[0]["onset_s"], abs=1 / 120 + 1e-6)
+
+
+def test_the_frames_are_as_many_as_the_truth_says(made):
+    for path in (made / "videos").glob("*.truth.json"):
+        truth = json.loads(path.read_text())
+        video = cv2.VideoCapture(str(path.parent / truth["video"]))
+        count = 0
+        while video.read()[0]:
+            count += 1
+        assert count == truth["frames"]
+
+
+def test_evaluation_reads_it(made):
+    clips = read_truths(made)
+    assert len(clips) == 2
+    assert all(len(entry.clip.truth) == 1 for entry in clips)
+
+
+def test_the_loader_for_ones_own_recordings_reads_it(made):
+    loaded = registry.load("plain", made)
+    assert len(loaded.samples) == 2
+    assert not loaded.problems
+
+
+def test_any_number_of_workers_gives_the_same_files(plan, made):
+    other = replace(plan, out=plan.out.with_name("other"), workers=2)
+    list(produce(other))
+    files = sorted(p.relative_to(made) for p in made.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(other.out) for p in other.out.rglob("*") if p.is_file())
+    assert all((made / name).read_bytes() == (other.out / name).read_bytes() for name in files)
+
+
+def test_image_sequences_are_read_as_casme2(plan):
+    images = replace(plan, out=plan.out.with_name("casme"), images=True, clips=1, seconds=1.2)
+    list(produce(images))
+    loaded = registry.load("casme2", images.out)
+    assert [sample.subject for sample in loaded.samples] == ["sub01"]
+    sample = loaded.samples[0]
+    assert sample.onset < sample.apex < sample.offset
+
+
+def test_event_free_clips_have_no_labels(photos, tmp_path):
+    out = tmp_path / "free"
+    status = main([str(out), "--photos", str(photos), "--clips", "1", "--seconds", "1", "--fps", "30",
+                   "--size", "128x128", "--event-free", "--workers", "1", "--quiet"])  # fmt: skip
+    assert status == 0
+    assert len((out / "labels.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--fps", "0"], "fps"),
+        (["--size", "640"], "size"),
+        (["--amplitude", "4", "1"], "amplitude"),
+        (["--confounds", "earthquake"], "earthquake"),
+        (["--clips", "0"], "clips"),
+        (["--events", "3", "1"], "events"),
+        (["--curves", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_mistakes_are_one_line(photos, tmp_path, capsys, options, word):
+    status = main([str(tmp_path / "out"), "--photos", str(photos), *options])
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert status == 2
+    assert len(lines) == 1
+    assert word in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photograph_without_a_face_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 90, np.uint8))
+    with pytest.raises(MicroauError, match=r"wall\.png: no face"):
+        list(produce(Plan(tmp_path / "out", photos=tmp_path)))
+
+
+def test_nothing_is_written_over(photos, tmp_path):
+    (tmp_path / "thesis.txt").write_text("five years of work")
+    with pytest.raises(MicroauError, match="not empty"):
+        list(produce(Plan(tmp_path, photos=photos)))
