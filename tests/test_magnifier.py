@@ -143,7 +143,7 @@ class TestTraining:
         model = Magnifier()
         config = SceneConfig(size=32, pieces=2)
         few = [draw_scene(np.random.default_rng(k), config) for k in range(2)]
-        optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+        optimiser = torch.optim.Adam(model.parameters(), 5e-4)
         history = []
         for _ in range(50):
             loss, picture = losses(model, few, 0.1)
@@ -151,7 +151,7 @@ class TestTraining:
             loss.backward()
             optimiser.step()
             history.append(picture.item())
-        assert history[-1] < 0.7 * history[0]
+        assert history[-1] < 0.6 * history[0]
 
 
 class TestWeights:
