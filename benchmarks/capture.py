@@ -26,7 +26,7 @@ import av
 import cv2
 import numpy as np
 from microau.stream.capture import Capture
-from microau.stream.source import open_source
+from microau.stream.inputs import open_source
 from microau.stream.sources.camera import DeviceStream
 from microau.stream.sources.pictures import Converter, same
 from numpy.typing import NDArray

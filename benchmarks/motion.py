@@ -22,7 +22,7 @@ from microau.engine.region_tracking import make_reference, track
 from microau.engine.regions import centres
 from microau.engine.registration import CROP, crop_matrix, to_crop
 from microau.stream.capture import Capture
-from microau.stream.source import open_source
+from microau.stream.inputs import open_source
 
 Shifts = np.ndarray
 

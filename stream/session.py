@@ -20,8 +20,8 @@ from .capture import Capture
 from .config import Config
 from .events import Event, FrameRow
 from .histogram import Histogram
+from .inputs import open_source
 from .pipeline import Pipeline
-from .source import open_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import pytest
 from clips import drawing, number_of, write_video
 from microau import MicroauError
 from microau.stream.capture import Capture
-from microau.stream.source import open_source
+from microau.stream.inputs import open_source
 from microau.stream.sources import camera as cameras
 from microau.stream.sources.opencv_camera import OpenCvCamera
 

@@ -12,7 +12,8 @@ import pytest
 from clips import number_of, write_video
 from microau.engine.records import Frame, Picture
 from microau.stream.capture import Capture, size
-from microau.stream.source import Probe, Source, open_source
+from microau.stream.inputs import open_source
+from microau.stream.source import Probe, Source
 
 PICTURE = Picture(np.zeros((48, 64), np.uint8))
 BYTES = 48 * 64

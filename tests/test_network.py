@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from microau import MicroauError
 from microau.stream import urls
 from microau.stream.capture import Capture
-from microau.stream.source import open_source
+from microau.stream.inputs import open_source
 from microau.stream.sources import network
 from rtsp_camera import RtspCamera
 

@@ -14,7 +14,8 @@ from clips import drawing, number_of, numbers, write_pictures, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from microau import MicroauError
-from microau.stream.source import Counts, open_source
+from microau.stream.inputs import open_source
+from microau.stream.source import Counts
 from microau.stream.sources.images import read_picture
 from microau.stream.sources.timeline import WRAP, Timeline
 
