@@ -6,14 +6,16 @@ import json
 
 import numpy as np
 import pytest
-from dataset_folders import put_video
+from dataset_folders import put_frames, put_video
 from microau.engine.errors import MicroauError
+from microau.training.datasets.registry import load
 from microau.training.evaluation.cli import main
 from microau.training.evaluation.files import read_events, read_truths
 from microau.training.evaluation.judgement import judge_emotions, judge_units
+from microau.training.evaluation.long_videos import dataset_clips
 from microau.training.evaluation.predictions import Predictions, read_predictions, write_predictions
 from microau.training.evaluation.published import GRID, as_published, oracle_decisions
-from microau.training.evaluation.runner import run_all
+from microau.training.evaluation.runner import Job, run_all
 from microau.training.evaluation.spotting import (
     Clip,
     Confound,
@@ -21,6 +23,7 @@ from microau.training.evaluation.spotting import (
     by_amplitude,
     by_confound,
     by_rate,
+    by_unit,
     causes,
     event_free,
     f1_interval,
@@ -132,6 +135,15 @@ class TestSpotting:
         assert estimate.value == pytest.approx(2 / 3)
         assert estimate.low <= 0.4
         assert estimate.high > 0.85
+
+    def test_recall_by_unit(self):
+        truth = [movement(1, ("4", "L12")), movement(3, ("4",)), movement(5, ("1",))]
+        rows = by_unit(score_clips([clip("a", truth, [movement(1), movement(5)])]))
+        assert {row.name: (row.true, row.tp) for row in rows} == {
+            "AU1": (1, 1),
+            "AU4": (2, 1),
+            "AU12": (1, 1),
+        }
 
 
 class TestNaming:
@@ -274,6 +286,22 @@ class TestCommand:
         _, page, _ = self.run(capsys, "spotting", folder / "set", "--events", folder / "out", "--without")
         assert "F1 0.571" in page
 
+    def test_every_mistake_can_be_listed(self, folder, capsys):
+        arguments = ["spotting", folder / "set", "--events", folder / "out", "--without", "--list"]
+        _, page, _ = self.run(capsys, *arguments)
+        mistakes = page[page.index("Mistakes") :]
+        assert "missed  s1/a  3.000-3.300 s  4  1.00 %" in mistakes
+        assert "false   s1/a  6.000-6.300 s  no unit  score 0.90  macro" in mistakes
+
+    def test_the_figures_for_a_program(self, folder, capsys):
+        _, text, _ = self.run(capsys, "spotting", folder / "set", "--events", folder / "out", "--json")
+        record = json.loads(text)
+        assert record["f1"]["value"] == pytest.approx(2 / 3)
+        assert record["all"]["all"]["recall"] == 0.5
+        assert record["amplitude"]["1.5-2.5 %"]["f1"] == 1.0
+        assert record["event_free"]["event-free clips"]["f1"] is None
+        assert record["units"]["AU12"]["f1_given"] == 1.0
+
     def test_rates_can_be_chosen(self, folder, capsys):
         status, _, error = self.run(
             capsys, "spotting", folder / "set", "--events", folder / "out", "--rate", 30
@@ -303,7 +331,26 @@ class TestCommand:
         with pytest.raises(
             MicroauError, match=r"microau-stream failed on .*text\.mp4 with status 2: microau"
         ):
-            list(run_all([(tmp_path / "text.mp4", tmp_path / "out")], workers=1))
+            list(run_all([Job(tmp_path / "text.mp4", 25.0, tmp_path / "out")], workers=1))
+
+
+class TestLongVideos:
+    def test_labels_of_a_data_set_are_the_truth(self, tmp_path):
+        """Frame 8 is missing: the 9th picture of the folder is frame 10, place 8 from 0."""
+        put_frames(tmp_path / "long/v1", [n for n in range(1, 41) if n != 8], "{}.png")
+        put_frames(tmp_path / "long/v2", range(1, 11), "{}.png", first=200)
+        text = "Subject,Filename,Onset,Apex,Offset,Action Units,Emotion,Type,Rate\n"
+        text += "anna,v1,10,12,15,L12B+4?,happiness,micro,20\n"
+        text += "anna,v1,20,25,38,6+12,happiness,macro,20\n"
+        text += "ben,v2,2,4,,1,others,micro,20\n"
+        (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+        first, second = (one.clip for one in dataset_clips(load("plain", tmp_path)))
+        (one,) = first.truth
+        assert (one.frames, one.apex, one.onset_s) == ((8, 13), 10, 0.4)
+        assert (one.units, one.emotion, first.duration_s) == (("L12", "4"), "positive", 39 / 20)
+        assert first.confounds == (Confound("macro", 0.9, 1.8),)
+        assert second.truth[0].frames == (1, 3)  # the apex stands for an unknown offset
+        assert second.truth[0].emotion == "other"
 
 
 @pytest.fixture

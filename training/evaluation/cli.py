@@ -9,6 +9,7 @@ microau-evaluate predictions FILE             units and emotions from stored pre
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -17,11 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...engine.errors import MicroauError
+from ..datasets.registry import load
 from .event_free import event_free_clips
 from .files import TrueClip, read_events, read_truths
+from .long_videos import dataset_clips
 from .predictions import read_predictions
-from .report import predictions_page, spotting_page
-from .runner import run_all
+from .report import predictions_page, spotting_page, summary
+from .runner import Job, run_all
 from .spotting import Clip, Movement, keep_found, score_clips
 
 
@@ -66,6 +69,13 @@ def _add_spotting(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="videos, or folders of them, that hold no micro-expression",
     )
+    add(
+        "--dataset",
+        metavar="NAME",
+        help="the folder is this data set (samm-lv, ...): its labels are the truth",
+    )
+    add("--list", action="store_true", help="every missed movement and every false alarm, too")
+    add("--json", action="store_true", help="the figures as one JSON object instead of tables")
     add("--events", type=Path, metavar="DIR", help="results that are there already, one folder a clip")
     add("--keep", type=Path, metavar="DIR", help="where to leave the results of this run")
     add("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="clips at a time")
@@ -89,14 +99,25 @@ def _add_spotting(parser: argparse.ArgumentParser) -> None:
 
 
 def _spotting(arguments: argparse.Namespace) -> None:
-    clips = read_truths(arguments.folder) if arguments.folder else []
-    clips += event_free_clips(arguments.event_free)
+    clips = _clips(arguments) + event_free_clips(arguments.event_free)
     clips = [c for c in clips if arguments.rate in (None, c.clip.rate)]
     if not clips:
         raise MicroauError("nothing to score: name a folder of generated clips, or --event-free videos")
     found = _with_events(clips, arguments.events) if arguments.events else _run(clips, arguments)
     kept = keep_found(found, lambda m: _is_kept(m, arguments.min_score, arguments.without))
-    print(spotting_page(score_clips(kept)))
+    outcome = score_clips(kept)
+    if arguments.json:
+        print(json.dumps(summary(outcome), indent=1))
+    else:
+        print(spotting_page(outcome, arguments.list))
+
+
+def _clips(arguments: argparse.Namespace) -> list[TrueClip]:
+    if arguments.folder is None:
+        return []
+    if arguments.dataset:
+        return dataset_clips(load(arguments.dataset, arguments.folder))
+    return read_truths(arguments.folder)
 
 
 def _is_kept(movement: Movement, least: float, without: Iterable[str]) -> bool:
@@ -112,9 +133,9 @@ def _with_events(clips: Sequence[TrueClip], events: Path) -> list[Clip]:
 def _run(clips: Sequence[TrueClip], arguments: argparse.Namespace) -> list[Clip]:
     with tempfile.TemporaryDirectory(prefix="microau-evaluate-") as scratch:
         out = arguments.keep or Path(scratch)
-        jobs = [(clip.video, out / clip.clip.name) for clip in clips]
-        for done, (video, _) in enumerate(run_all(jobs, arguments.workers, arguments.option), 1):
-            print(f"{done}/{len(jobs)} {video.name}", file=sys.stderr)
+        jobs = [Job(one.video, one.clip.rate, out / one.clip.name) for one in clips]
+        for done, job in enumerate(run_all(jobs, arguments.workers, arguments.option), 1):
+            print(f"{done}/{len(jobs)} {job.video.name}", file=sys.stderr)
         return _with_events(clips, out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..metrics.bootstrap import Estimate
@@ -12,11 +13,13 @@ from .predictions import Predictions
 from .published import as_published, emotion_over_folds
 from .spotting import (
     Clip,
+    Movement,
     Outcome,
     Row,
     by_amplitude,
     by_confound,
     by_rate,
+    by_unit,
     causes,
     event_free,
     f1_interval,
@@ -30,10 +33,60 @@ STEPS = tuple(round(0.1 * k, 1) for k in range(10))
 """Scores at which the threshold table cuts."""
 
 
-def spotting_page(outcome: Outcome) -> str:
-    """Every table of one evaluation."""
+def spotting_page(outcome: Outcome, listed: bool = False) -> str:
+    """Every table of one evaluation; with `listed` also every miss and false alarm."""
     parts = [_whole(outcome), *_breakdowns(outcome), _timing(outcome), *_named(outcome)]
-    return "\n\n".join([*parts, _thresholds(outcome.clips)])
+    parts.append(_thresholds(outcome.clips))
+    return "\n\n".join([*parts, *([_mistakes(outcome)] if listed else [])])
+
+
+def summary(outcome: Outcome) -> dict[str, object]:
+    """The figures by name, for a program; a figure that is not defined is null."""
+    f1, units, side, emotion = (
+        f1_interval(outcome), score_units(outcome), score_sides(outcome), score_emotions(outcome),
+    )  # fmt: skip
+    rows = {"all": [row_of("all", outcome, outcome.clips)], "event_free": [event_free(outcome)]}
+    rows |= {"amplitude": by_amplitude(outcome), "rate": by_rate(outcome), "confound": by_confound(outcome)}
+    record = {
+        "videos": len(outcome.clips),
+        "f1": f1._asdict(),
+        **{name: {row.name: _figures(row) for row in some} for name, some in rows.items()},
+        "timing_ms": {t.moment: {"median": t.median, "median_abs": t.median_abs, "p90_abs": t.p90_abs}
+                      for t in timing(outcome)},
+        "units": {f"AU{u.unit}": {"true": u.true, "f1_given": u.given, "macro_f1": u.macro, "auc": u.auc,
+                                  "f1_whole": u.whole} for u in units},
+        "side_accuracy": side.accuracy,
+        "emotion": {"uf1": emotion.uf1, "uar": emotion.uar, "strs": emotion.strs},
+    }  # fmt: skip
+    return {name: _plain(value) for name, value in record.items()}
+
+
+def _figures(row: Row) -> dict[str, float]:
+    return {
+        "true": row.true, "tp": row.tp, "fp": row.fp, "precision": row.precision, "recall": row.recall,
+        "f1": row.f1, "fp_per_minute": row.fp_per_minute,
+    }  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    """JSON has no nan."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _mistakes(outcome: Outcome) -> str:
+    lines = [f"missed  {_line(clip, m)}" for clip in outcome.clips for m in outcome.missed(clip)]
+    lines += [f"false   {_line(clip, m)}" for clip in outcome.clips for m in outcome.false_alarms(clip)]
+    return "\n".join(["Mistakes", *(f"  {line}" for line in lines)])
+
+
+def _line(clip: Clip, movement: Movement) -> str:
+    size = "" if math.isnan(movement.amplitude) else f"  {movement.amplitude:.2f} %"
+    score = "" if math.isnan(movement.score) else f"  score {movement.score:.2f}"
+    span = f"{movement.onset_s:.3f}-{movement.offset_s:.3f} s"
+    units, flags = "+".join(movement.units) or "no unit", ";".join(movement.flags)
+    return f"{clip.name}  {span}  {units}{size}{score}  {flags}".rstrip()
 
 
 def _whole(outcome: Outcome) -> str:
@@ -56,11 +109,13 @@ def _counts(title: str, rows: Sequence[Row]) -> str:
 
 
 def _breakdowns(outcome: Outcome) -> list[str]:
+    unit_rows = [[row.name, row.true, row.tp, row.recall] for row in by_unit(outcome)]
     why = [[reason, count] for reason, count in causes(outcome).items()]
     return [
         _counts("By amplitude (percent of the eye distance)", by_amplitude(outcome)),
         _counts("By frame rate", by_rate(outcome)),
         _counts("By confound in the clip", by_confound(outcome)),
+        table("By unit", ["", "true", "found right", "recall"], unit_rows),
         table("False alarms, by what was going on", ["", "count"], why),
     ]
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...engine.errors import MicroauError
@@ -26,16 +27,25 @@ def stream_command() -> str:
     return str(command)
 
 
-def run_all(
-    jobs: Iterable[tuple[Path, Path]], workers: int, options: Sequence[str] = ()
-) -> Iterator[tuple[Path, Path]]:
-    """Run (video, results folder) pairs, `workers` at a time; gives each back when it is done.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run."""
+
+    video: Path
+    """A video file, or a folder of pictures."""
+    rate: float
+    """Frames per second; a folder of pictures does not say it itself."""
+    out: Path
+
+
+def run_all(jobs: Iterable[Job], workers: int, options: Sequence[str] = ()) -> Iterator[Job]:
+    """Run `workers` jobs at a time; gives each back when it is done.
 
     options  further arguments of `microau-stream`, the same for every clip
     """
     command = stream_command()
     with ThreadPoolExecutor(workers) as pool:
-        todo = [(job, pool.submit(_run, command, *job, options)) for job in jobs]
+        todo = [(job, pool.submit(_run, command, job, options)) for job in jobs]
         try:
             for job, done in todo:
                 done.result()
@@ -45,12 +55,13 @@ def run_all(
                 waiting.cancel()
 
 
-def _run(command: str, video: Path, out: Path, options: Sequence[str]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
+def _run(command: str, job: Job, options: Sequence[str]) -> None:
+    job.out.parent.mkdir(parents=True, exist_ok=True)
+    rate = ["--fps", f"{job.rate:g}"] if job.video.is_dir() else []
     # One thread each: the clips run side by side.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    arguments = [command, str(video), "--out", str(out), "--quiet", *options]
+    arguments = [command, str(job.video), "--out", str(job.out), "--quiet", *rate, *options]
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise MicroauError(f"{COMMAND} failed on {video} with status {done.returncode}: {last[0]}")
+        raise MicroauError(f"{COMMAND} failed on {job.video} with status {done.returncode}: {last[0]}")

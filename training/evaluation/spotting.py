@@ -53,6 +53,11 @@ class Movement:
     def frames(self) -> tuple[int, int]:
         return self.onset, self.offset
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """FACS numbers of the units, without sides."""
+        return frozenset(int(unit.strip().lstrip("LR")) for unit in self.units)
+
 
 @dataclass(frozen=True, slots=True)
 class Confound:
@@ -205,6 +210,17 @@ def by_amplitude(outcome: Outcome, bins: Sequence[tuple[float, float]] = AMPLITU
         fp.update(_bin(_nearest(m, clip.truth), bins) for m in outcome.false_alarms(clip) if clip.truth)
     rows = [Row(f"{low:g}-{high:g} %", true[i], tp[i], fp[i]) for i, (low, high) in enumerate(bins)]
     return [row for row in rows if row.true]
+
+
+def by_unit(outcome: Outcome) -> list[Row]:
+    """Recall of the movements that show each unit; a false alarm belongs to no unit."""
+    true, tp = Counter[int](), Counter[int]()
+    for clip in outcome.clips:
+        found = {pair.truth for pair in outcome.score.pairs[clip.name]}
+        for place, movement in enumerate(clip.truth):
+            true.update(movement.numbers)
+            tp.update(movement.numbers if place in found else ())
+    return [Row(f"AU{number}", true[number], tp[number], 0) for number in sorted(true)]
 
 
 def _bin(movement: Movement, bins: Sequence[tuple[float, float]]) -> int:
