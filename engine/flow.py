@@ -10,6 +10,7 @@ docs/flow.md has their errors and times side by side.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -27,14 +28,16 @@ DIS_PRESETS = {
     "dis-medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
 
-FLOWS = ("tvl1", *DIS_PRESETS, "farneback")
-"""Names that `optical_flow` takes, the most exact first."""
+FLOWS = ("tvl1", "tvl1-half", *DIS_PRESETS, "farneback")
+"""Names that `optical_flow` takes; `tvl1-half` stops at half the resolution."""
 
 
 def optical_flow(name: str, params: Tvl1 | None = None) -> FlowMethod:
     """The flow of that name; `params` is TV-L1's alone."""
     if name == "tvl1":
         return _AnySize(params or Tvl1())
+    if name == "tvl1-half":
+        return _AnySize(replace(params or Tvl1(), finest=1))
     if name in DIS_PRESETS:
         return _Dis(DIS_PRESETS[name])
     if name == "farneback":

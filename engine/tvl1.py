@@ -129,8 +129,11 @@ def tvl1_batch(onset: Image, apex: Image, params: Tvl1 | None = None, threads: i
         for i in range(first, len(onset), threads):
             flows[i] = solver(onset[i], apex[i])
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(solve, range(min(threads, len(onset)))))
+    if threads == 1:
+        solve(0)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(solve, range(min(threads, len(onset)))))
     return flows
 
 

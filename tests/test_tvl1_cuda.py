@@ -45,6 +45,12 @@ def test_simulated_gathering_is_the_cpu_gathering():
     assert simulate("tokens") == [0, 0]
 
 
+def test_importing_it_loads_none_of_the_heavy_packages():
+    code = "import sys, microau.engine.tvl1_cuda, microau.engine.tokens_cuda; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"cv2", "av", "onnxruntime", "torch", "skimage"} & set(done.stdout.split())
+
+
 @no_device
 def test_without_a_device_it_says_so():
     with pytest.raises(MicroauError, match="no CUDA device"):
