@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..engine.bundle import Bundle, read_bundle
+from ..engine.bundle import read_bundle
 from ..engine.engines.torch import TorchEngine
 from ..engine.errors import MicroauError
 from ..engine.inference import INPUTS, OUTPUTS, open_engine
 from ..training.checkpoint import Trained, load
 from ..training.flow_samples import FlowSamples, read_shards
-from .bundle import Deployed, write_bundle
+from .bundle import Deployed, describe, write_bundle
 from .compare import (
     Figures,
     answers,
@@ -42,7 +42,7 @@ from .quantise import VARIANTS, convert_file
 Array = NDArray[np.float32]
 CALIBRATION = 256
 """Samples on which ranges are measured."""
-JUDGED = 2048
+JUDGED = 1024
 """Most samples on which a variant is judged."""
 TIMED = ("fp32", "int8-dynamic", "int8-static")
 """Variants for CPUs."""
@@ -74,11 +74,15 @@ def _run(args: argparse.Namespace) -> None:
     if args.variants and args.samples is None:
         raise MicroauError("--variants needs --samples: the folder of flow samples that microau-train made")
     trained = load(args.checkpoint)
+    material = _material(args.samples, trained) if args.samples else None
     bundle = write_bundle(trained, args.out, args.out.stem)
     print(f"{args.out}: {len(bundle.units)} units, {args.out.stat().st_size / 1e6:.2f} MB")
-    if args.samples is None:
-        return
-    material = _material(read_shards(sorted(args.samples.rglob("*.safetensors"))), trained, bundle)
+    if material is not None:
+        _compare(args, trained, material)
+
+
+def _compare(args: argparse.Namespace, trained: Trained, material: Material) -> None:
+    """Write the variants and judge all files."""
     if args.calibration is not None:
         _save(args.calibration, material.calibration)
     paths = {"fp32": args.out} | _variants(args.out, args.variants, material)
@@ -100,8 +104,13 @@ def _variants(out: Path, names: Sequence[str], material: Material) -> dict[str, 
     return paths
 
 
-def _material(samples: FlowSamples, trained: Trained, bundle: Bundle) -> Material:
+def _material(folder: Path, trained: Trained) -> Material:
+    """Before anything is written: samples that do not belong are refused."""
+    bundle = describe(trained, folder, "", "")
+    samples = read_shards(sorted(folder.rglob("*.safetensors")))
     samples.spec.require(bundle.flow, "the flow samples")
+    if samples.aus != tuple(unit.au for unit in bundle.units):
+        raise MicroauError(f"the flow samples are of units {samples.aus}, which are not the checkpoint's")
     split = trained.card.get("split", {})
     known = samples.of(split["train"]) if split else samples
     unknown = samples.of(split["validation"]) if split else samples

@@ -90,6 +90,19 @@ def _values(constant: Any) -> Tensor:
     return torch.from_numpy(numbers)
 
 
+def _wide(compute: Operator) -> Operator:
+    """Products of half numbers are summed in single precision and rounded once, as a GPU does; torch's
+    own kernels for half numbers on a CPU are slow and round on the way.
+    """
+
+    def product(attributes: Attributes, given: Sequence[Tensor]) -> Any:
+        if given[0].dtype != torch.float16 or given[0].device.type != "cpu":
+            return compute(attributes, given)
+        return compute(attributes, [tensor.float() for tensor in given]).half()
+
+    return product
+
+
 def _axis(attributes: Attributes, default: int = -1) -> int:
     return int(attributes.get("axis", default))
 
@@ -218,10 +231,10 @@ OPERATORS: dict[str, Operator] = {
     "Cast": lambda attributes, given: given[0].to(TYPES[attributes["to"]]),
     "Clip": _clip,
     "Concat": lambda attributes, given: torch.cat(list(given), dim=_axis(attributes, 0)),
-    "Conv": _conv,
+    "Conv": _wide(_conv),
     "DequantizeLinear": _dequantise,
     "Div": lambda _, given: given[0] / given[1] if given[0].is_floating_point() else given[0] // given[1],
-    "Einsum": lambda attributes, given: torch.einsum(attributes["equation"].decode(), *given),
+    "Einsum": _wide(lambda attributes, given: torch.einsum(attributes["equation"].decode(), *given)),
     "Equal": lambda _, given: given[0] == given[1],
     "Erf": lambda _, given: torch.erf(given[0]),
     "Exp": lambda _, given: torch.exp(given[0]),
@@ -232,10 +245,10 @@ OPERATORS: dict[str, Operator] = {
     "Gelu": lambda attributes, given: functional.gelu(
         given[0], approximate=attributes.get("approximate", b"none").decode()
     ),
-    "Gemm": _gemm,
+    "Gemm": _wide(_gemm),
     "Identity": lambda _, given: given[0],
     "LayerNormalization": _layer_norm,
-    "MatMul": lambda _, given: given[0] @ given[1],
+    "MatMul": _wide(lambda _, given: given[0] @ given[1]),
     "Max": lambda _, given: torch.maximum(given[0], given[1]),
     "Mul": lambda _, given: given[0] * given[1],
     "Neg": lambda _, given: -given[0],
