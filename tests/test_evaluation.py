@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -442,3 +443,19 @@ class TestPredictions:
     def test_shapes_that_do_not_fit_are_refused(self, predictions):
         with pytest.raises(ValueError, match="decided is"):
             dataclasses.replace(predictions, decided=predictions.decided[:, :2])
+
+
+def test_the_public_command_is_run_on_a_clip_and_scored(tiny_bundle, tmp_path, capsys):
+    """The sample clip that lies in the repository, through `microau-stream` in a process of its own."""
+    samples = Path(__file__).parents[1] / "samples"
+    model = ["--option=--model", f"--option={tiny_bundle}"]
+    arguments = ["spotting", str(samples), "--keep", str(tmp_path), "--workers", "1", "--json", *model]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "1/1 astronaut.mp4" in printed.err
+    figures = json.loads(printed.out)["all"]["all"]
+    truth = json.loads((samples / "astronaut.truth.json").read_text(encoding="utf-8"))
+    micro = [event for event in truth["events"] if event["kind"] == "micro"]
+    assert figures["true"] == len(micro)
+    assert figures["tp"] + figures["fp"] == len(read_events(tmp_path / "astronaut" / "events.csv"))
+    assert figures["tp"] > 0

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..engine.errors import MicroauError
+from .command import run_command
 from .datasets import doctor, errata, registry
 from .datasets.images import TREES
 from .datasets.sample import Loaded
@@ -25,13 +26,7 @@ from .prepare.run import cache_folder, prepare
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 2 a mistake that the user can mend."""
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except MicroauError as error:
-        print(f"microau-data: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...engine.errors import MicroauError
+from ..command import run_command
 from ..datasets.registry import load
 from .event_free import event_free_clips
 from .files import TrueClip, read_events, read_truths
@@ -30,13 +31,7 @@ from .spotting import Clip, Movement, keep_found, score_clips
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 2 a mistake that the user can mend."""
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except MicroauError as error:
-        print(f"microau-evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

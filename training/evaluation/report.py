@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..datasets.labels import many
 from ..metrics.bootstrap import Estimate
 from ..metrics.presence import mean
 from .judgement import FIGURES, EmotionTable, UnitTable, judge_emotions, judge_units
@@ -92,10 +93,10 @@ def _line(clip: Clip, movement: Movement) -> str:
 def _whole(outcome: Outcome) -> str:
     f1 = f1_interval(outcome)
     rows = [row_of("all", outcome, outcome.clips), event_free(outcome)]
-    subjects = len({clip.subject for clip in outcome.clips})
+    subjects = many(len({clip.subject for clip in outcome.clips}), "subject")
     title = (
-        f"Spotting, IoU >= 0.5, one to one, {len(outcome.clips)} videos of {subjects} subjects pooled: "
-        f"F1 {f1.value:.3f} (95 % over subjects {f1.low:.3f} to {f1.high:.3f})"
+        f"Spotting, IoU >= 0.5, one to one, {many(len(outcome.clips), 'video')} of {subjects} pooled: "
+        f"F1 {figure(f1.value)} (95 % over subjects {figure(f1.low)} to {figure(f1.high)})"
     )
     return _counts(title, rows)
 
@@ -138,8 +139,8 @@ def _named(outcome: Outcome) -> list[str]:
         table(title, head, rows),
         f"Side: {side.right} of {one_sided} one-sided units right ({side.wrong} wrong, {side.both} without "
         f"a side); a side given to {side.invented} of {side.two_sided} two-sided ones",
-        f"Emotion of {emotion.samples} found right: UF1 {emotion.uf1:.3f}, UAR {emotion.uar:.3f}; "
-        f"STRS {emotion.strs:.3f}",
+        f"Emotion of {emotion.samples} found right: UF1 {figure(emotion.uf1)}, UAR {figure(emotion.uar)}; "
+        f"STRS {figure(emotion.strs)}",
     ]
 
 
@@ -156,9 +157,9 @@ def _thresholds(clips: Sequence[Clip]) -> str:
 
 def predictions_page(predictions: Predictions, published: bool = False, draws: int = 1000) -> str:
     """Units and emotions; with `published` also under the conventions of papers."""
-    people = len(set(predictions.people))
-    folds = f"{len(set(predictions.fold))} folds pooled"
-    head = f"{len(predictions.sample)} samples of {people} subjects, {folds}; [95 % interval over subjects]"
+    people = many(len(set(predictions.people)), "subject")
+    folds = f"{many(len(set(predictions.fold)), 'fold')} pooled"
+    head = f"{many(len(predictions.sample), 'sample')} of {people}, {folds}; [95 % interval over subjects]"
     emotions = judge_emotions(predictions, draws)
     parts = [head]
     parts += [_unit_table(judge_units(predictions, draws))] if predictions.units else []
