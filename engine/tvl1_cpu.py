@@ -29,6 +29,7 @@ FAST = {"fastmath": True, "error_model": "numpy"}
 _part = njit(forceinline=True, **FAST)
 _inline = njit(inline="always")
 _cubic_weights = _inline(formulas.cubic_weights)
+_known = _inline(formulas.known)
 _data_term = _inline(formulas.data_term)
 _dual_step = _inline(formulas.dual_step)
 _primal_step = _inline(formulas.primal_step)
@@ -125,8 +126,7 @@ def _warp(state, onset, apex, h, w, pitch):
                 warped += down[j] * (a * line[x0] + b * line[ix] + c * line[x2] + d * line[x3])
             row[SUM * pitch + x + 1] = warped + onset[y, x]
             row[REST * pitch + x + 1] = warped - onset[y, x]
-            inside = to_x == fx and to_y == fy
-            row[INVERSE * pitch + x + 1] = formulas.ONE if inside else formulas.ZERO
+            row[INVERSE * pitch + x + 1] = _known(to_x, to_y, fx, fy)
         row[SUM * pitch] = row[SUM * pitch + 1]
         row[SUM * pitch + w + 1] = row[SUM * pitch + w]
     _repeat_row(state, 0, 1, SUM * pitch, FIELDS * pitch)

@@ -31,13 +31,14 @@ DATA_FIELDS = 4
 FLOOR, SIGMA, SHRINK, TAU, REACH = range(5)
 """Order of the constants."""
 
-ZERO, ONE = formulas.ZERO, formulas.ONE
+ZERO = formulas.ZERO
 
 _device = cuda.jit(device=True, inline=True)
 _kernel = cuda.jit(fastmath=True, cache=True)
 _binomial = _device(formulas.binomial)
 _normalised = _device(formulas.normalised)
 _cubic_weights = _device(formulas.cubic_weights)
+_known = _device(formulas.known)
 _data_term = _device(formulas.data_term)
 _dual_step = _device(formulas.dual_step)
 _primal_step = _device(formulas.primal_step)
@@ -263,8 +264,7 @@ def _warped(pictures, b, y, x, u, v):
             + along[2] * pictures[apex, row, x2]
             + along[3] * pictures[apex, row, x3]
         )
-    inside = ONE if to_x == fx and to_y == fy else ZERO
-    return warped + onset, warped - onset, inside
+    return warped + onset, warped - onset, _known(to_x, to_y, fx, fy)
 
 
 @_device

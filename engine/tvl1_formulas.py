@@ -1,7 +1,8 @@
 """The arithmetic of TV-L1, one pixel at a time: the same lines are compiled for the CPU and for CUDA.
 
 Plain Python on float32 scalars, without arrays, so that both compilers and the simulator take them
-and the results agree. References:
+and the results agree. After a change here delete `engine/__pycache__`: Numba keeps what it compiled,
+and looks for changes in the file of the loops alone. References:
 
 [1] C. Zach, T. Pock, H. Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow", 2007.
 [2] A. Chambolle, T. Pock, "A First-Order Primal-Dual Algorithm for Convex Problems", 2011, sec. 6.
@@ -43,6 +44,15 @@ def cubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
     )
 
 
+def known(to_x: Real, to_y: Real, x: Real, y: Real) -> Real:
+    """1 where the warp, to_x and to_y, keeps to the picture, whose nearest point is x, y; else 0.
+
+    Half a pixel outside still counts: exactly at the border, where nothing moves, rounding would decide.
+    """
+    off = max(abs(to_x - x), abs(to_y - y))
+    return ONE if off <= HALF else ZERO
+
+
 def data_term(
     left: Real, right: Real, up: Real, down: Real, change: Real, u: Real, v: Real, inside: Real, floor: Real
 ) -> tuple[Real, Real, Real, Real]:
@@ -50,7 +60,7 @@ def data_term(
 
     left .. down  sums of onset and warped apex beside the pixel: the gradient is the mean of both
     change        warped apex less onset, at the flow (u, v)
-    inside        1 where the warp stayed in the picture, else 0: then brightness says nothing
+    inside        as `known` gave it: outside the picture brightness says nothing
     floor         noise / (tau * data weight): differences below the noise are weighed by their square
     return        gx, gy, rest, inverse = inside / (gx^2 + gy^2 + floor)
     """

@@ -185,7 +185,7 @@ def plain_level(onset, apex, u, v, params):
 def plain_data_term(onset, apex, u, v, params):
     h, w = onset.shape
     y, x = np.mgrid[:h, :w]
-    inside = (x + u >= 0) & (x + u <= w - 1) & (y + v >= 0) & (y + v <= h - 1)
+    inside = (abs(x + u - (w - 1) / 2) <= w / 2) & (abs(y + v - (h - 1) / 2) <= h / 2)
     warped = plain_cubic(apex, x + u, y + v)
     both = np.pad((onset + warped) / 4, 1, mode="edge")
     gx, gy = both[1:-1, 2:] - both[1:-1, :-2], both[2:, 1:-1] - both[:-2, 1:-1]
