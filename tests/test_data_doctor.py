@@ -1,5 +1,8 @@
 """`microau-data`: what it says of a folder, and what it says where there is nothing to read."""
 
+import subprocess
+import sys
+
 import pytest
 from dataset_folders import HEADER2, put_frames, put_xlsx, row2
 from microau.training.cli_data import main
@@ -117,6 +120,27 @@ def test_a_tree_that_is_not_there(folder, capsys):
     status, _, error = page(capsys, "check", "casme2", folder, "--images", "cropped")
     assert status == 2
     assert "of the tree 'cropped'" in error
+
+
+def test_pictures_are_opened_and_compared(folder, capsys):
+    _, lines, _ = page(capsys, "check", "casme2", folder, "--pictures")
+    assert lines[-1] == "Pictures: those of 3 samples can be read; no two people share one."
+    raw = folder / "CASME2_RAW_selected"
+    (raw / "sub01/EP02_01f/img59.png").write_bytes(b"no picture")
+    (raw / "sub02/EP03_02/img12.png").write_bytes((raw / "sub01/EP02_01f/img46.png").read_bytes())
+    _, lines, _ = page(capsys, "check", "casme2", folder, "--pictures")
+    assert any(
+        line.strip().startswith("sub01/EP02_01f/46: ") and "no readable image" in line for line in lines
+    )
+    (raw / "sub01/EP02_01f/img59.png").write_bytes((raw / "sub01/EP02_01f/img60.png").read_bytes())
+    _, lines, _ = page(capsys, "check", "casme2", folder, "--pictures")
+    assert "  sub01/EP02_01f/46: shares a picture with sub02/EP03_02/8" in lines
+
+
+def test_nothing_here_needs_torch():
+    modules = "microau.training.cli_data, microau.training.evaluation.cli, microau.training.metrics"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_lists(capsys):

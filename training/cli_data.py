@@ -62,11 +62,19 @@ def _load(arguments: argparse.Namespace) -> Loaded:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     _add_set(parser)
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="open onset, apex and offset of every sample, and compare them",
+    )
     parser.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    print(doctor.examine(_load(arguments), registry.find_layout(arguments.name)))
+    loaded = _load(arguments)
+    print(doctor.examine(loaded, registry.find_layout(arguments.name)))
+    if arguments.pictures:
+        print(f"\n{doctor.examine_pictures(loaded.samples)}")
 
 
 def _add_prepare(parser: argparse.ArgumentParser) -> None:

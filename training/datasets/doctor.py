@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...engine.errors import MicroauError
 from .aus import sides
+from .guard import Fingerprint, copies, fingerprint
 from .labels import many
 from .layout import Layout
 from .sample import Loaded, Problem, Sample
@@ -45,6 +47,22 @@ def examine(loaded: Loaded, layout: Layout) -> str:
         _problems(loaded.problems),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def examine_pictures(samples: Iterable[Sample]) -> str:
+    """Open the pictures of onset, apex and offset: which cannot be read, and which two people share."""
+    prints: list[Fingerprint] = []
+    problems: list[Problem] = []
+    for sample in samples:
+        try:
+            prints.append(fingerprint(sample))
+        except MicroauError as error:
+            problems.append(Problem(sample.key, str(error)))
+    problems += [Problem(one, f"shares a picture with {other}") for one, other in copies(prints)]
+    opened = f"Pictures: those of {many(len(prints), 'sample')} can be read"
+    return (
+        _listed(f"{opened}, {len(problems)} to look at", problems) or f"{opened}; no two people share one."
+    )
 
 
 def _head(loaded: Loaded, layout: Layout) -> str:
