@@ -24,11 +24,10 @@ def squares(width: int, height: int, oed: float) -> list[Region]:
     enough in one of them: first the whole, then smaller ones, from large to small.
     """
     oed = max(oed, LEAST_OED)
-    found = [Region(width / 2, height / 2, max(width, height))]
-    side = float(min(width, height))
-    if side > 0.9 * max(width, height):
-        side /= 2
-    while found[-1].size * DETECTABLE > oed and side > oed:
+    short, long = sorted((float(width), float(height)))
+    found = [Region(width / 2, height / 2, long)]
+    side = short if long / 2 <= short < 0.9 * long else long / 2
+    while found[-1].size * DETECTABLE > oed and short > oed:
         found += [Region(x, y, side) for y in _centres(height, side) for x in _centres(width, side)]
         side /= 2
     return found
@@ -36,5 +35,7 @@ def squares(width: int, height: int, oed: float) -> list[Region]:
 
 def _centres(length: int, side: float) -> list[float]:
     """Middles of overlapping pieces that cover the length."""
+    if length <= side:
+        return [length / 2]
     steps = math.ceil((length - side) / (side * (1 - OVERLAP)))
-    return [side / 2 + (length - side) * i / max(steps, 1) for i in range(steps + 1)]
+    return [side / 2 + (length - side) * i / steps for i in range(steps + 1)]
