@@ -70,8 +70,14 @@ class AuResult:
 class Describer:
     """A model and the flow that belongs to it. One object serves one thread."""
 
-    def __init__(self, bundle: str | Path = DEFAULT_BUNDLE, device: str = "cpu", threads: int = 1) -> None:
-        self.engine = open_engine(bundle, device, threads)
+    def __init__(
+        self,
+        bundle: str | Path = DEFAULT_BUNDLE,
+        device: str = "cpu",
+        threads: int = 1,
+        rebuild: str = "never",
+    ) -> None:
+        self.engine = open_engine(bundle, device, threads, rebuild)
         self.bundle.flow.require(RUNTIME, str(bundle))
         self._positions = self.bundle.positions()
 

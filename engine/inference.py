@@ -151,8 +151,9 @@ def open_engine(
     where = Device.parse(device) if isinstance(device, str) else device
     try:
         return ENGINES[path.suffix](path, where, threads)
-    except EngineRefused:
+    except EngineRefused as error:
         if rebuild != "auto":
-            raise
+            mend = "build it again with microau-build-trt, or give --rebuild auto"
+            raise EngineRefused(f"{error}; {mend}") from error
     tensorrt.build_again(path, where.index)
     return ENGINES[path.suffix](path, where, threads)

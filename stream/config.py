@@ -51,8 +51,15 @@ class ModelConfig:
     """Model: a bundle (.onnx), or an engine built from one (.plan). Not set: the one that is shipped."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, cuda:1, tensorrt. Never another than the one asked for."""
+    rebuild: str = "never"
+    """A TensorRT engine that does not fit this machine: never is refused, auto is built again, once,
+    from the ONNX file beside it."""
     au_only: bool = False
     """Action units alone: no emotion is derived or written."""
+
+    def __post_init__(self) -> None:
+        if self.rebuild not in ("never", "auto"):
+            raise MicroauError(f"rebuild {self.rebuild}: one of never, auto")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from .spotting import Window
 
 def load_describer(config: ModelConfig) -> Describer:
     """The model bundle that the settings name, or the one that is shipped."""
-    return Describer(config.path or DEFAULT_BUNDLE, config.device)
+    return Describer(config.path or DEFAULT_BUNDLE, config.device, rebuild=config.rebuild)
 
 
 class EventWriter:

@@ -44,6 +44,7 @@ OPTIONS = (
     Option("--macro", "spot", "report_macro"),
     Option("--model", "model", "path", "FILE"),
     Option("--device", "model", "device", "NAME"),
+    Option("--rebuild", "model", "rebuild", "auto|never"),
     Option("--au-only", "model", "au_only"),
     Option("--overlay", "output", "overlay", "FILE.mp4"),
     Option("--view", "output", "view"),
