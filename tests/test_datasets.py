@@ -1,16 +1,27 @@
 """Each loader on a small folder that is built here in that set's own shape, mistakes included."""
 
+import doctest
+import importlib
+import pkgutil
+
 import cv2
 import numpy as np
 import pytest
 from dataset_folders import HEADER2, picture, put_frames, put_video, put_xls, put_xlsx, row2
 from microau.engine.errors import MicroauError
+from microau.training import datasets
 from microau.training.datasets import errata, registry
 from microau.training.datasets.emotions import emotion_class, emotion_name, label_of
 from microau.training.datasets.errata import SWAPS
 from microau.training.datasets.frames import FrameFolder, VideoFrames
 from microau.training.datasets.guard import LeakError, check_split, copies, fingerprint
 from microau.training.datasets.registry import find_layout, load
+
+
+@pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(datasets.__path__)])
+def test_the_examples_of_the_docstrings_hold(name):
+    module = importlib.import_module(f"{datasets.__name__}.{name}")
+    assert doctest.testmod(module).failed == 0
 
 
 def problems(loaded):

@@ -2,14 +2,28 @@
 
 import csv
 import dataclasses
+import doctest
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dataset_folders import put_frames, put_video
 from microau.engine.errors import MicroauError
+from microau.training import evaluation
 from microau.training.datasets.registry import load
+from microau.training.evaluation.breakdown import (
+    by_amplitude,
+    by_confound,
+    by_rate,
+    by_unit,
+    causes,
+    event_free,
+    threshold_curve,
+    timing,
+)
 from microau.training.evaluation.cli import main
 from microau.training.evaluation.files import read_events, read_truths
 from microau.training.evaluation.judgement import judge_emotions, judge_units
@@ -21,17 +35,9 @@ from microau.training.evaluation.spotting import (
     Clip,
     Confound,
     Movement,
-    by_amplitude,
-    by_confound,
-    by_rate,
-    by_unit,
-    causes,
-    event_free,
     f1_interval,
     keep_found,
     score_clips,
-    threshold_curve,
-    timing,
 )
 from microau.training.evaluation.units import numbers, score_emotions, score_sides, score_units
 from microau.training.metrics import presence
@@ -48,6 +54,12 @@ def movement(onset_s, units=(), emotion="", amplitude=1.0, score=0.9, flags=(), 
 
 def clip(name, truth=(), found=(), confounds=(), subject="s", rate=200.0, duration_s=60.0):
     return Clip(name, subject, rate, duration_s, tuple(truth), tuple(confounds), tuple(found))
+
+
+@pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(evaluation.__path__)])
+def test_the_examples_of_the_docstrings_hold(name):
+    module = importlib.import_module(f"{evaluation.__name__}.{name}")
+    assert doctest.testmod(module).failed == 0
 
 
 class TestSpotting:

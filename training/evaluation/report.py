@@ -8,14 +8,7 @@ from collections.abc import Sequence
 from ..datasets.labels import many
 from ..metrics.bootstrap import Estimate
 from ..metrics.presence import mean
-from .judgement import FIGURES, EmotionTable, UnitTable, judge_emotions, judge_units
-from .layout import figure, table
-from .predictions import Predictions
-from .published import as_published, emotion_over_folds
-from .spotting import (
-    Clip,
-    Movement,
-    Outcome,
+from .breakdown import (
     Row,
     by_amplitude,
     by_confound,
@@ -23,11 +16,15 @@ from .spotting import (
     by_unit,
     causes,
     event_free,
-    f1_interval,
     row_of,
     threshold_curve,
     timing,
 )
+from .judgement import FIGURES, EmotionTable, UnitTable, judge_emotions, judge_units
+from .predictions import Predictions
+from .published import as_published, emotion_over_folds
+from .spotting import Clip, Movement, Outcome, f1_interval
+from .text_table import figure, table
 from .units import UnitScore, score_emotions, score_sides, score_units
 
 STEPS = tuple(round(0.1 * k, 1) for k in range(10))
