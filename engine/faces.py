@@ -37,6 +37,8 @@ RETURN_SCALE = 1.6
 """... at no more than this ratio of sizes."""
 TAKE_OVER = 1.5
 """Where `max_faces` are followed, a face this much larger takes the smallest one's place."""
+GROWN = 1.1
+"""A face that was too small is large enough again at this multiple of `min_oed_px`."""
 LOOKS = 2
 """Squares of the picture that the detector looks at besides the whole, each time; the next ones the
 next time. On the first frame it looks at all."""
@@ -97,11 +99,13 @@ class FaceTracker:
         self._detected = -np.inf
         self._measured = -np.inf
         self._faces: list[Face] = []
+        self._small: set[int] = set()
 
     def push(self, frame: Frame) -> list[Face]:
         """Faces of this frame, lowest number first."""
         if not frame.duplicate:
             self._faces = self._carry(frame) if self._rests(frame.time) else self._measure(frame)
+            self._small = {face.face_id for face in self._faces if self._too_small(face)}
         return self._faces
 
     def flush(self) -> list[Face]:
@@ -109,13 +113,17 @@ class FaceTracker:
         return []
 
     def is_small(self, face: Face) -> bool:
-        """True: too few pixels to measure a micro-expression."""
-        return face.oed < self.config.min_oed_px
+        """True: this face of the last frame has too few pixels to measure a micro-expression."""
+        return face.face_id in self._small
+
+    def _too_small(self, face: Face) -> bool:
+        """Two limits, as in a thermostat: a face at the limit does not come and go with every tremble."""
+        return face.oed < self.config.min_oed_px * (GROWN if face.face_id in self._small else 1.0)
 
     def _rests(self, time: float) -> bool:
         """True: points were measured so lately that they are carried."""
         rate = self.config.landmark_rate
-        return bool(self._live) and rate > 0 and (time - self._measured) * rate < 0.999
+        return bool(self._live) and rate > 0 and 0 <= (time - self._measured) * rate < 0.999
 
     def _carry(self, frame: Frame) -> list[Face]:
         return [track.carried(frame.time) for track in self._live]
@@ -128,9 +136,10 @@ class FaceTracker:
         lost_one = len(self._live) < before
         if lost_one or not self._live or frame.time - self._detected >= pause:
             self._discover(frame.picture, frame.time)
+        self._live.sort(key=lambda track: track.face_id)
         for track in self._live:
             self._update_irises(track, frame.picture, frame.time)
-        return [track.face() for track in sorted(self._live, key=lambda track: track.face_id)]
+        return [track.face() for track in self._live]
 
     def _follow(self, picture: Picture, time: float) -> None:
         """Measure every followed face where it was; those not found or taken over are lost."""
