@@ -93,7 +93,7 @@ def test_what_is_not_set_can_only_be_left_out():
         ("[capture]\nfps = nan", "fps must be from 1 to 10000, found nan"),
         ("[capture]\nstart = 5.0\nend = 5.0", "end 5 s is not after start 5 s"),
         ("[face]\nmax_faces = 0", "max_faces"),
-        ("[face]\nbackend = 'dlib'", "no face back end dlib: give one of onnx, mediapipe"),
+        ("[face]\nbackend = 'dlib'", "dlib: give one of onnx, mediapipe"),
         ("[output]\noverlay = 'seen.avi'", "overlay seen.avi: give a file name that ends in .mp4"),
         ("[face\n", "not a TOML settings file"),
         (b"\xff\xfe", "not a TOML settings file"),

@@ -52,7 +52,7 @@ def test_q_closes_the_window_and_ends_the_run_well(screen, tmp_path, tiny_bundle
     env = {**os.environ, "DISPLAY": screen}
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=env, **pipes) as run:
-        pressed = x_keys.press(screen, "microau", "q", patience_s=60)
+        pressed = x_keys.press(screen, "microau - ", "q", patience_s=60)
         said = run.stderr.read()
     assert pressed, said
     assert run.returncode == 0, said

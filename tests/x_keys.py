@@ -10,6 +10,9 @@ X.XDefaultRootWindow.restype = ctypes.c_ulong
 X.XStringToKeysym.restype = ctypes.c_ulong
 X.XKeysymToKeycode.restype = ctypes.c_ubyte
 Window = ctypes.c_ulong
+# A window may close between being found and being asked: Xlib would end the process for that.
+ignore = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda display, error: 0)
+X.XSetErrorHandler(ignore)
 
 
 class Attributes(ctypes.Structure):
@@ -37,16 +40,25 @@ def is_shown(display, window):
 
 
 def press(server, title, key, patience_s):
-    """Wait for a window whose name begins with `title` and press a key in it; True if there was one."""
+    """Press a key in the window whose name begins with `title` until it closes; True if there was one.
+
+    Again and again, since a window that has just come up may not have the keyboard yet.
+    """
     display = ctypes.c_void_p(X.XOpenDisplay(server.encode()))
     end = time.monotonic() + patience_s
     pressed = False
-    while not pressed and time.monotonic() < end:
-        time.sleep(0.1)
-        for window, name in windows(display, X.XDefaultRootWindow(display)):
-            if name.startswith(title) and is_shown(display, window):
-                _press(display, window, key)
-                pressed = True
+    while time.monotonic() < end:
+        found = [
+            window
+            for window, name in windows(display, X.XDefaultRootWindow(display))
+            if name.startswith(title) and is_shown(display, window)
+        ]
+        if pressed and not found:
+            break
+        for window in found:
+            _press(display, window, key)
+            pressed = True
+        time.sleep(0.2)
     X.XCloseDisplay(display)
     return pressed
 
