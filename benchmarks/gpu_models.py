@@ -105,7 +105,7 @@ class VitB32(nn.Module):
 
     def forward(self, flow: Tensor) -> Tensor:  # (B, 3, 224, 224)
         patches = self.patches(flow.to(self.place.dtype)).flatten(2).transpose(1, 2)  # (B, 49, 768)
-        x = torch.cat([self.first.expand(len(flow), -1, -1), patches], 1) + self.place  # (B, 50, 768)
+        x = torch.cat([self.first.expand(flow.shape[0], -1, -1), patches], 1) + self.place  # (B, 50, 768)
         tokens: Tensor = self.project(self.after(self.layers(self.before(x))))
         return tokens  # (B, 50, 512)
 
