@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..engine.describe import DEFAULT_BUNDLE, AuResult, Describer
+from ..engine.describe import DEFAULT_BUNDLE, Describer
 from ..engine.records import Gray, warp
 from ..engine.registration import CROP, apply, invert, to_crop
 from .config import Config, ModelConfig
-from .events import Event, Movement, Unit
+from .events import Event
 from .spotting import Window
 
 
@@ -41,13 +41,13 @@ class EventWriter:
             offset_s=window.offset.time,
             score=window.score,
             amplitude=window.amplitude,
-            units=tuple(Unit(unit.au, unit.side) for unit in found.present),
+            units=found.present,
             emotion="" if self._au_only else found.emotion,
             emotion_score=0.0 if self._au_only else found.emotion_score,
             flags=window.confounds.flags() + (("macro",) if window.macro else ()),
             probabilities=found.probabilities,
             sides=found.sides,
-            explanation=movements(found),
+            explanation=found.shifts,
         )
 
 
@@ -59,8 +59,3 @@ def registered_apex(window: Window) -> Gray:
     there = invert(apex)
     matrix = np.concatenate([there[:, :2] @ onset[:, :2], apply(there, onset[:, 2])[:, None]], axis=1)
     return warp(window.apex.crop, matrix, (CROP, CROP))
-
-
-def movements(found: AuResult) -> tuple[Movement, ...]:
-    """The measured shifts, largest first."""
-    return tuple(Movement(s.place, s.shift, s.predicted_by, s.agreement) for s in found.shifts)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..engine.aus import UNITS
-from .events import Event, Movement, Unit
+from ..engine.describe import Decided
+from ..engine.explain import Shift
+from .events import Event
 from .wording import clock
 
 EXPLAINED = 8
@@ -36,10 +38,10 @@ def cautions(event: Event) -> str:
     return f"caution: {', '.join(flags)}" if flags else ""
 
 
-def name_unit(unit: Unit) -> str:
+def name_unit(unit: Decided) -> str:
     """A unit with its FACS name.
 
-    >>> name_unit(Unit(12, "L"))
+    >>> name_unit(Decided(12, "L"))
     'AU12 lip corner puller (left)'
     """
     name = f" {UNITS[unit.au].name.lower()}" if unit.au in UNITS else ""
@@ -47,10 +49,10 @@ def name_unit(unit: Unit) -> str:
     return f"AU{unit.au}{name}{side}"
 
 
-def describe_movement(movement: Movement) -> str:
+def describe_movement(movement: Shift) -> str:
     """One line of an explanation.
 
-    >>> describe_movement(Movement("left mouth corner", (1.0, -1.7), "AU12", 0.97))
+    >>> describe_movement(Shift(291, "left mouth corner", (1.0, -1.7), "AU12", 0.97))
     '    left mouth corner: 2.0 % up and to the right of the picture, as AU12 predicts (agreement 0.97)'
     """
     dx, dy = movement.shift

@@ -7,37 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..engine.describe import Decided
+from ..engine.explain import Shift
+
 FLAGS = (
-    "blink", "gaze", "speech", "head", "gap", "flicker", "small_face", "low_rate", "edge", "macro",
+    "blink", "gaze", "speech", "head", "gap", "flicker", "small_face", "low_rate", "macro",
 )  # fmt: skip
 """The closed list of confounds, in the order in which they are written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One action unit that is decided present."""
-
-    au: int
-    """FACS number."""
-    side: str = ""
-    """'L' or 'R' of the SUBJECT where only one side moved, '' where both did."""
-
-    def __str__(self) -> str:
-        return f"{self.side}{self.au}"
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """One line of an explanation: a point of the face, how far and which way it moved."""
-
-    place: str
-    """Name of the point, e.g. 'left mouth corner' (the subject's left)."""
-    shift: tuple[float, float]
-    """Onset to apex, percent of the outer-eye-corner distance; x towards the picture's right, y down."""
-    predicted_by: str = ""
-    """The decided unit that predicts a movement here, e.g. 'AU12'; '' where none does."""
-    agreement: float = 0.0
-    """Cosine between measured and predicted direction, -1..1; 0 where none is predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +35,7 @@ class Event:
     """0..1, how sure the spotter is of a facial movement of micro-expression length."""
     amplitude: float
     """Largest movement of a point at the apex, percent of the outer-eye-corner distance."""
-    units: tuple[Unit, ...]
+    units: tuple[Decided, ...]
     """Action units decided present, ascending."""
     emotion: str
     """'positive', 'negative', 'surprise' or 'other'; '' with --au-only."""
@@ -70,7 +46,7 @@ class Event:
     """'AU01' -> calibrated probability 0..1, every unit of the model."""
     sides: dict[str, tuple[float, float]] = field(default_factory=dict)
     """'AU12' -> probability of the subject's left and right, for the units with two sides."""
-    explanation: tuple[Movement, ...] = ()
+    explanation: tuple[Shift, ...] = ()
     """Largest movements first."""
 
     @property

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.describe import AuResult
+from ..engine.describe import AuResult, Decided
 from ..engine.errors import MicroauError
+from ..engine.explain import Shift
 from ..engine.faces import FaceConfig, find_faces
 from ..engine.follow_head import follow_head
 from ..engine.records import Face, Picture
 from ..engine.registration import CROP, crop_matrix, to_crop
 from .config import ModelConfig
-from .describing import load_describer, movements
-from .events import Movement, Unit
+from .describing import load_describer
 from .table import explanation_record, sides_record
 
 Image = str | os.PathLike[str] | NDArray[np.uint8]
@@ -37,14 +37,14 @@ class Pair:
     """'AU01' -> calibrated probability 0..1, every unit of the model."""
     present: tuple[str, ...]
     """Units decided present, ascending, e.g. ('AU01', 'AU02')."""
-    units: tuple[Unit, ...]
+    units: tuple[Decided, ...]
     """The same with the side, where only one moved."""
     emotion: str
     """'positive', 'negative', 'surprise' or 'other'."""
     emotion_scores: dict[str, float]
     sides: dict[str, tuple[float, float]]
     """'AU12' -> probability of the subject's left and right."""
-    explanation: tuple[Movement, ...]
+    explanation: tuple[Shift, ...]
     """Largest movements first."""
 
     def __getitem__(self, name: str) -> Any:
@@ -90,11 +90,11 @@ def _pair(found: AuResult, au_only: bool) -> Pair:
     return Pair(
         aus=found.probabilities,
         present=tuple(f"AU{unit.au:02d}" for unit in found.present),
-        units=tuple(Unit(unit.au, unit.side) for unit in found.present),
+        units=found.present,
         emotion="" if au_only else found.emotion,
         emotion_scores={} if au_only else found.emotion_scores,
         sides=found.sides,
-        explanation=movements(found),
+        explanation=found.shifts,
     )
 
 

@@ -152,17 +152,21 @@ class Pipeline:
         if len(self._frames) == 16 and frame.time > self._frames[0]:
             rate = 15 / (frame.time - self._frames[0])
             if rate < LOW_RATE:
-                self.notices.append(
-                    f"{rate:.0f} frames per second: onset, apex and offset are known to ±{1000 / rate:.0f} ms, "
-                    f"and movements shorter than {3000 / rate:.0f} ms cannot be told from noise; "
-                    "record at 100 to 200 frames per second to see them."
-                )
+                self.notices.append(_low_rate_notice(rate))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[stage] += time.perf_counter() - start
+
+
+def _low_rate_notice(rate: float) -> str:
+    return (
+        f"{rate:.0f} frames per second: onset, apex and offset are known to ±{1000 / rate:.0f} ms, and "
+        f"movements shorter than {3000 / rate:.0f} ms cannot be told from noise; record at 100 to 200 frames "
+        "per second to see them."
+    )
 
 
 def _row(frame: Frame, face: Face, motion: Motion | None, signal: float) -> FrameRow:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .events import Event, FrameRow, Movement
+from ..engine.explain import Shift
+from .events import Event, FrameRow
 
 SCHEMA = 1
 """Version of the columns below; it rises when one is renamed, removed or changes its meaning."""
@@ -66,7 +67,7 @@ def sides_record(sides: Mapping[str, tuple[float, float]]) -> dict[str, dict[str
     return {au: {"L": round(left, 4), "R": round(right, 4)} for au, (left, right) in sides.items()}
 
 
-def explanation_record(movements: Sequence[Movement]) -> list[dict[str, object]]:
+def explanation_record(movements: Sequence[Shift]) -> list[dict[str, object]]:
     """Measured movements for JSON; dx to the picture's right, dy down, percent of eye distance."""
     return [
         {

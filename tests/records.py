@@ -2,8 +2,10 @@
 
 import numpy as np
 from hypothesis import strategies as st
+from microau.engine.describe import Decided
+from microau.engine.explain import Shift
 from microau.engine.records import Face
-from microau.stream.events import FLAGS, Event, FrameRow, Movement, Unit
+from microau.stream.events import FLAGS, Event, FrameRow
 
 AUS = ("AU01", "AU02", "AU12")
 
@@ -21,13 +23,13 @@ def event(**changes):
         "offset_s": 1.24,
         "score": 0.87,
         "amplitude": 2.1,
-        "units": (Unit(12, "L"),),
+        "units": (Decided(12, "L"),),
         "emotion": "positive",
         "emotion_score": 0.61,
         "flags": (),
         "probabilities": {"AU01": 0.02, "AU02": 0.013, "AU12": 0.93},
         "sides": {"AU12": (0.95, 0.2)},
-        "explanation": (Movement("left mouth corner", (1.2, -1.7), "AU12", 0.97),),
+        "explanation": (Shift(291, "left mouth corner", (1.2, -1.7), "AU12", 0.97),),
     }
     return Event(**(usual | changes))
 
@@ -68,7 +70,7 @@ def events(draw):
         offset_s=offset,
         score=draw(probability),
         amplitude=draw(st.floats(0, 30)),
-        units=tuple(Unit(au, draw(st.sampled_from(["", "L", "R"]))) for au in units),
+        units=tuple(Decided(au, draw(st.sampled_from(["", "L", "R"]))) for au in units),
         emotion=draw(st.sampled_from(["", "positive", "negative", "surprise", "other"])),
         emotion_score=draw(st.floats(-1, 1)),
         flags=tuple(flag for flag in FLAGS if draw(st.booleans())),
