@@ -164,8 +164,8 @@ class Pipeline:
 def _low_rate_notice(rate: float) -> str:
     return (
         f"{rate:.0f} frames per second: onset, apex and offset are known to ±{1000 / rate:.0f} ms, and "
-        f"movements shorter than {3000 / rate:.0f} ms cannot be told from noise; record at 100 to 200 frames "
-        "per second to see them."
+        f"movements shorter than {3000 / rate:.0f} ms cannot be told from noise; record at 100 to 200 "
+        "frames per second to see them."
     )
 
 
