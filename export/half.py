@@ -33,6 +33,8 @@ KEPT = frozenset(
     }
 )
 """Operators that stay in fp32."""
+GUARDS = frozenset({"Clip", "Max", "Expand"})
+"""Operators that stay where their input does: the guard of a norm, on its way to the division by it."""
 LARGEST, SMALLEST = 65504.0, 2.0**-24
 """Of fp16: constants beyond the largest (masks of -1e9) are clipped to it, those below the smallest
 (guards of divisions, 1e-12) raised to it, for a guard that becomes 0 guards nothing."""
@@ -57,6 +59,8 @@ class _Halver:
         self.exact = depending_only_on(model, names)
         self.now = {name: FLOAT for name, kind in self.types.items() if kind == FLOAT}
         """Precision in which each float tensor exists after the change."""
+        self.kept: set[str] = set()
+        """Results of the nodes that stay in fp32."""
         self.casts: dict[tuple[str, int], str] = {}
         self.added: list[Any] = []
 
@@ -78,9 +82,13 @@ class _Halver:
         for name in node.output:
             if name in self.now:
                 self.now[name] = wanted
+        if wanted == FLOAT:
+            self.kept.update(node.output)
 
     def _stays(self, node: Any) -> bool:
-        return node.op_type in KEPT or any(name in self.exact for name in node.output)
+        guards = node.op_type in GUARDS and node.input[0] in self.kept
+        divides = node.op_type == "Div" and node.input[1] in self.kept
+        return node.op_type in KEPT or guards or divides or any(n in self.exact for n in node.output)
 
     def _retype(self, node: Any, wanted: int) -> None:
         """Nodes that name their result's type in an attribute."""

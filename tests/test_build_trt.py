@@ -249,8 +249,10 @@ def test_every_option_survives_being_written_as_arguments(tmp_path):
 @pytest.mark.parametrize("device", ["tensorrt", "cuda"])
 def test_without_its_card_an_engine_is_not_opened(own_engine, device):
     card_path(own_engine).unlink()
-    with pytest.raises(EngineRefused, match=r"no tiny.plan.json beside it"):
+    with pytest.raises(EngineRefused, match=r"no tiny.plan.json beside it.*or give --rebuild auto"):
         open_engine(own_engine, device)
+    with pytest.raises(EngineRefused, match="nothing says what it was built for$"):
+        open_engine(own_engine, device, rebuild="auto")
 
 
 @rtx

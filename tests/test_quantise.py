@@ -89,13 +89,31 @@ def test_half_is_near_single(net, samples):
     np.testing.assert_allclose(half["features"], single["features"], atol=5e-3)
 
 
-def test_half_survives_masks_and_guards(net, samples):
+def test_half_survives_masks(net, samples):
     still = samples | {"flow": samples["flow"] * 0}
     answers = run(to_half(net), still)
     assert all(np.isfinite(answers[name]).all() for name in answers)
     assert (answers["probability"][:, 3] == 0).all()  # masked by -1e9, which half cannot hold
-    guard = array(constants(to_half(net))["guard_half"])
-    assert guard > 0  # 1e-12 would have become 0
+
+
+def test_half_keeps_the_guard_of_a_division(net):
+    """1e-12 would become 0 in half: the norm, its guard and the division stay in single precision."""
+    half = to_half(net)
+    types = element_types(half)
+    for node in half.graph.node:
+        if node.name in ("/norm2", "/guard", "/unit"):
+            assert {types[name] for name in node.input if types[name] in (FLOAT, HALF)} == {FLOAT}, (
+                node.name
+            )
+
+
+def test_numbers_that_half_cannot_hold_become_its_smallest_and_largest():
+    weight = np.zeros((128, 128), np.float32)
+    weight[0, :4] = [1e-12, -1e-12, 1e9, -1e9]
+    held = array(constants(to_half(one_product(weight)))["w_half"])
+    assert held[0, 0] == -held[0, 1] == 2.0**-24
+    assert held[0, 2] == -held[0, 3] == 65504
+    assert (held[1:] == 0).all()
 
 
 def test_half_keeps_inputs_and_outputs_as_they_are(net):
