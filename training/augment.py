@@ -29,6 +29,8 @@ class Variation:
     """The same, standard deviation of a smooth field: skin does not move alike everywhere."""
     bend: float = 10.0
     """Degrees, standard deviation of a smooth field by which directions turn."""
+    blot: float = 0.3
+    """Share of samples with a patch where the flow went wrong (teeth that appear, hair, a highlight)."""
     noise: float = 0.12
     """Percent OED, largest standard deviation of smooth noise (errors of the flow)."""
     residue: float = 0.25
@@ -63,6 +65,8 @@ def vary(
     gain = np.float32(np.exp(rng.uniform(-how.gain, how.gain)))
     flow = _otherwise(flow * gain, rng, how)
     flow = flow + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
+    if rng.random() < how.blot:
+        flow = flow + _blot(flow.shape[0], rng)
     flow, points = _registered_otherwise(flow, points, rng, how)
     points = points + rng.normal(0, how.jitter, points.shape).astype(np.float32)
     return flow, points, amplitude * gain
@@ -92,6 +96,15 @@ def _noise(size: int, rng: np.random.Generator, how: Variation) -> Array:
     grain = int(rng.integers(4, 29))
     coarse = rng.normal(0, rng.uniform(0, how.noise), (grain, grain, 2)).astype(np.float32)
     return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _blot(size: int, rng: np.random.Generator) -> Array:
+    """Motion that is not there: a soft patch, up to a few percent OED, anywhere on the face."""
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    centre, radius = rng.uniform(0.15, 0.85, 2) * size, rng.uniform(0.03, 0.09) * size
+    share = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2))
+    wrong = rng.normal(0, rng.uniform(0.3, 3.0), 2)
+    return np.asarray(share[..., None] * wrong, np.float32)
 
 
 def _residue(size: int, rng: np.random.Generator, how: Variation) -> Array:

@@ -47,6 +47,9 @@ class Recipe:
     """Percent OED from which a unit counts as moving."""
     still: float = 0.2
     """Percent OED up to which it counts as still; between the two it is not asked about."""
+    together: float = 0.4
+    """Share of samples to which another one of the same person is added: small movements add up, and
+    units must be told apart in company that they seldom keep."""
     one_sided: float = 0.25
     """A side that moves less than this share of the other counts as still."""
     sizes: CompactSizes = field(default_factory=CompactSizes)
@@ -135,22 +138,28 @@ def _batch(
     rng: np.random.Generator,
 ) -> Batch:
     mirror_of, positions = opposite(layout), list(layout.landmarks)
-    varied = [
-        vary(
-            samples.flow[i].astype(np.float32),
-            samples.points[i, positions],
-            samples.amplitude[i],
-            mirror_of,
-            rng,
-            recipe.variation,
-        )
-        for i in rows
-    ]
+    varied = []
+    for i in rows:
+        flow, amplitude = _in_company(samples, i, recipe, rng)
+        points = samples.points[i, positions]
+        varied.append(vary(flow, points, amplitude, mirror_of, rng, recipe.variation))
     images = np.stack([image_of(flow, samples.spec) for flow, _, _ in varied])
     labels = label(np.stack([amplitude for _, _, amplitude in varied]), layout.sided, recipe)
     landmarks = torch.from_numpy(np.stack([points for _, points, _ in varied]))
     image = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)  # twice as fast
     return Batch(image, landmarks, *(torch.from_numpy(array) for array in labels))
+
+
+def _in_company(
+    samples: FlowSamples, i: int, recipe: Recipe, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Flow and amplitude of a sample, of some with those of another sample of the same person added."""
+    flow, amplitude = samples.flow[i].astype(np.float32), samples.amplitude[i]
+    if rng.random() >= recipe.together:
+        return flow, amplitude
+    others = np.flatnonzero(samples.person == samples.person[i])
+    other, share = int(rng.choice(others)), np.float32(rng.uniform(0.3, 1.0))
+    return flow + share * samples.flow[other], amplitude + share * samples.amplitude[other]
 
 
 Labels = tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]
