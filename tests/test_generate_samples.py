@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from faces_to_move import astronaut, sculpted
 from microau.engine.registration import CROP_OED, EYE_ROW
+from microau.training.generate.fields import Style
+from microau.training.generate.people import sculpted_motion
 from microau.training.generate.samples import AUS, PairConfig, amplitudes, pairs
 
 CALM = PairConfig(
@@ -86,4 +88,16 @@ def test_the_3d_face_gives_pairs_too(media):
     pair = made(1, CALM, people=sculpted(media))[0]
     assert pair.geometry == "face3d"
     assert pair.onset.std() > 10
+    assert pair.amplitudes.any()
+
+
+def test_a_photograph_can_move_as_the_3d_face_does(media):
+    """Real skin, sculpted motion: the shifts are the model's, not the anatomical fields'."""
+    model = sculpted(media)[0]
+    mixed = sculpted_motion(astronaut(), model)
+    face, shapes = mixed.build(80.0, True), model.build(80.0, True)
+    np.testing.assert_allclose(face.fields["12L"], shapes.with_style(Style()).fields["12L"])
+    np.testing.assert_array_equal(face.fields["45L"], astronaut().build(80.0, True).fields["45L"])
+    pair = made(1, CALM, people=[mixed])[0]
+    assert pair.geometry == "mixed"
     assert pair.amplitudes.any()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...engine.registration import Affine
 from .camera import Camera, Shot
-from .fields import Style
-from .scenario import FieldsOf, Scenario
+from .fields import FieldsOf, Style
+from .scenario import Scenario
 from .state import State
 
 F32 = NDArray[np.float32]

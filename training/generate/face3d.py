@@ -91,26 +91,39 @@ class ChannelShapes:
     def offset(self, name: str) -> F32:
         """(N, 3) model units for 1 % OED."""
         if name not in self._offsets:
-            self._prepare(name)
+            total = np.zeros(self._model.neutral.shape, np.float32)
+            for shape, share in self._mix(name):
+                total += self._model.shapes[shape].astype(np.float32) * np.float32(share)
+            self._offsets[name] = total / np.float32(self._peak(name))
         return self._offsets[name]
 
     def at_points(self, name: str) -> Floats:
         """(468, 3) percent OED, x right, y down, z away."""
         if name not in self._moved:
-            self._prepare(name)
+            self._moved[name] = self._at_full(name) / self._peak(name)
         return self._moved[name]
 
-    def _prepare(self, name: str) -> None:
+    def _peak(self, name: str) -> float:
+        """Largest displacement of a mesh point at full strength, percent OED."""
+        return float(np.linalg.norm(self._at_full(name)[:, :2], axis=1).max())
+
+    def _at_full(self, name: str) -> Floats:
+        """(468, 3) percent OED at full strength."""
+        parts = (self._binding.at(self._model.shapes[s], share) for s, share in self._mix(name))
+        total = sum(parts, np.zeros((478, 3)))
+        return np.asarray(total[:N_MESH] * (1, -1, -1) * (100 / self._oed))
+
+    def _mix(self, name: str) -> list[tuple[str, float]]:
+        """The model's shapes of a channel and their shares, in this person's way."""
         au, side = split(name)
-        total = np.zeros(self._model.neutral.shape, np.float32)
-        for rank, (shape, share) in enumerate(SHAPES[au]):
-            full = shape if shape in self._model.shapes else f"{shape}_{side}"
-            company = self._style.company.get(name, 1.0) if rank else 1.0
-            total += self._model.shapes[full].astype(np.float32) * np.float32(share * company)
-        moved = self._binding.of(total)[:N_MESH] * (1, -1, -1) * (100 / self._oed)
-        peak = np.linalg.norm(moved[:, :2], axis=1).max()
-        self._offsets[name] = total / np.float32(peak)
-        self._moved[name] = np.asarray(moved / peak, np.float64)
+        company = self._style.company.get(name, 1.0)
+        return [
+            (
+                shape if shape in self._model.shapes else f"{shape}_{side}",
+                share * (company if rank else 1.0),
+            )
+            for rank, (shape, share) in enumerate(SHAPES[au])
+        ]
 
 
 class IctFace:

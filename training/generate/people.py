@@ -32,7 +32,7 @@ class Person:
 
     name: str
     geometry: str
-    """'photo' or 'face3d'."""
+    """'photo', 'face3d' or 'mixed'."""
     build: Callable[[float, bool], Face]
     """(eye distance in canvas pixels, gray) -> a face; the last few are kept."""
 
@@ -67,6 +67,22 @@ def photo_person(name: str, photo: NDArray[np.uint8], points: NDArray[np.floatin
         return PhotoFace(picture, points, oed, style=style)
 
     return Person(name, "photo", _recent(build))
+
+
+def sculpted_motion(person: Person, model: Person) -> Person:
+    """A photograph moved as the 3D face moves: real skin with sculpted shapes, a geometry between both.
+
+    person  from a photograph
+    model   an identity of the 3D face, whose shapes are taken as they move its face points
+    """
+
+    def build(oed: float, gray: bool) -> Face:
+        face, shapes = person.build(oed, gray), model.build(oed, gray)
+        if not isinstance(face, PhotoFace):
+            raise TypeError(f"{person.name} is no photograph")
+        return face.moved_by(lambda style: shapes.with_style(style).fields, Style())
+
+    return Person(f"{person.name}+{model.name}", "mixed", _recent(build))
 
 
 def _recent(build: Callable[[float, bool], Face]) -> Callable[[float, bool], Face]:

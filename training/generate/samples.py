@@ -49,7 +49,7 @@ class Pair:
     """(468, 2) true displacement of the mesh points by the expression alone, percent OED, face frame."""
     person: str
     geometry: str
-    """'photo' or 'face3d'."""
+    """'photo', 'face3d' or 'mixed'."""
     nuisance: Mapping[str, float]
     """What else differs, 0 where it does not: 'blink' (share shut), 'speech' (percent OED), 'gaze' and
     'head' (percent OED), 'noise' (gray levels), 'jpeg' (quality), 'blur' (pixels), 'gain' (ratio of

@@ -14,12 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import timing
-from .fields import FULL, MIDLINE, split
+from .fields import FULL, MIDLINE, FieldsOf, split
 from .state import Head, State
 from .timing import Curve
-
-FieldsOf = Mapping[str, NDArray[np.float64]]
-"""Channel -> (468, 3) displacement of the mesh points, percent OED, largest 1: `fields.Fields`."""
 
 COMBINATIONS: tuple[tuple[tuple[int, ...], float], ...] = (
     ((4,), 14), ((4, 7), 9), ((1, 2), 8), ((12,), 9), ((6, 12), 6), ((14,), 9), ((7,), 5), ((1,), 4),

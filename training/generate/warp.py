@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from ...engine.landmarks import LEFT_EYE, LEFT_IRIS, LIPS_INNER, N_MESH, RIGHT_EYE, RIGHT_IRIS
 from ...engine.registration import Affine, apply, invert
 from . import raster
-from .fields import Fields, Style, lid_gap
+from .fields import Fields, FieldsOf, Style, lid_gap
 from .mesh import face_frame, mirror, refine, sheet, skirt_points, with_skirt
 from .state import REST, Head, State
 
@@ -110,8 +111,8 @@ class PhotoFace:
         self.points[:, :2] += (factor - 1) / 2
         self.origin, self.axes, self.oed = face_frame(self.points)
         own = (self.points[:N_MESH] - self.origin) @ self.axes.T * (100 / self.oed)
-        self.own = own
-        self.fields = Fields(style, own)
+        self._fields_of: Callable[[Style], FieldsOf] = lambda way: Fields(way, own)
+        self.fields: FieldsOf = self._fields_of(style or Style())
         flipped = own[mirror()] * (-1, 1, 1)
         self.openings = {"45L": float(lid_gap(own).max()), "45R": float(lid_gap(flipped).max())}
         self.rest = skirt_points(self.points[:N_MESH])
@@ -125,8 +126,15 @@ class PhotoFace:
     def with_style(self, style: Style) -> PhotoFace:
         """The same face, moving in another person's way."""
         other = copy.copy(self)
-        other.fields = Fields(style, self.own)
+        other.fields = self._fields_of(style)
         return other
+
+    def moved_by(self, fields_of: Callable[[Style], FieldsOf], style: Style) -> PhotoFace:
+        """The same photograph, moved by other fields: those of the 3D face, say."""
+        blink = {name: self.fields[name] for name in self.openings}  # which must shut these eyes
+        other = copy.copy(self)
+        other._fields_of = lambda way: {**fields_of(way), **blink}
+        return other.with_style(style)
 
     def control(self, state: State) -> Floats:
         """(612, 3) control points after the expression, before the head's motion, texture pixels."""
@@ -183,7 +191,7 @@ class PhotoFace:
         looks[:, :2] = self._rest_fine[:, :2]
         looks[:, 2] = sheet().alpha
         bright = raster.lit(fine, sheet().triangles, self._light, AMBIENT)
-        looks[:, 3] = np.clip(bright / self._rest_light, 0.8, 1.2)
+        looks[:, 3] = np.clip(bright / self._rest_light, 0.88, 1.12)
         return looks
 
     def _background(self, skin: F32, matrix: Affine, size: tuple[int, int]) -> F32:
