@@ -14,7 +14,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import c_char, c_char_p, c_float, c_int, c_size_t, c_uint, c_uint64, c_ulonglong, c_void_p
+from ctypes import c_char, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_ulonglong, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -54,8 +54,6 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "cuGraphDestroy": (c_void_p,),
     "cuEventCreate": (_P(c_void_p), c_uint),
     "cuEventRecord": (c_void_p, c_void_p),
-    "cuEventSynchronize": (c_void_p,),
-    "cuEventElapsedTime": (_P(c_float), c_void_p, c_void_p),
     "cuEventDestroy_v2": (c_void_p,),
     "cuGetErrorString": (c_int, _P(c_char_p)),
 }
@@ -268,7 +266,9 @@ class Stream:
         except BaseException:
             self._drop_capture()
             raise
-        graph.take(_created("cuStreamEndCapture", self.handle))
+        recorded = c_void_p()
+        _call("cuStreamEndCapture", self.handle, ctypes.byref(recorded))
+        graph.take(recorded)
 
     def _drop_capture(self) -> None:
         graph = c_void_p()
@@ -299,25 +299,3 @@ class Graph:
         if self._executable is not None:
             _call("cuGraphExecDestroy", self._executable)
             self._executable = None
-
-
-class Timer:
-    """Milliseconds between two points of a stream, measured on the card."""
-
-    def __init__(self) -> None:
-        self._start, self._stop = (_created("cuEventCreate", 0) for _ in range(2))
-
-    def start(self, stream: Stream) -> None:
-        _call("cuEventRecord", self._start, stream.handle)
-
-    def stop(self, stream: Stream) -> float:
-        """Waits for the stream; the milliseconds since `start`."""
-        _call("cuEventRecord", self._stop, stream.handle)
-        _call("cuEventSynchronize", self._stop)
-        elapsed = c_float()
-        _call("cuEventElapsedTime", ctypes.byref(elapsed), self._start, self._stop)
-        return elapsed.value
-
-    def close(self) -> None:
-        _call("cuEventDestroy_v2", self._start)
-        _call("cuEventDestroy_v2", self._stop)

@@ -251,7 +251,7 @@ def test_without_its_card_an_engine_is_not_opened(own_engine, device):
     card_path(own_engine).unlink()
     with pytest.raises(EngineRefused, match=r"no tiny.plan.json beside it.*or give --rebuild auto"):
         open_engine(own_engine, device)
-    with pytest.raises(EngineRefused, match="nothing says what it was built for$"):
+    with pytest.raises(EngineRefused, match=r"nothing says what it was built for$"):
         open_engine(own_engine, device, rebuild="auto")
 
 
