@@ -63,18 +63,23 @@ class TorchGraphs:
         return [held[: stop - start].clone() for held in recorded.outputs]
 
     def _record(self, size: int) -> _Recorded:
-        inputs = [torch.zeros((size, *shape), device=self.device) for shape in self.shapes.values()]
-        # A graph is never recorded on the default stream.
-        side: Any = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.device(self.device):
+            inputs = [torch.zeros((size, *shape), device=self.device) for shape in self.shapes.values()]
+            self._warm_up(inputs)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool):
+                outputs = self._plain(inputs)
+            return _Recorded(graph, inputs, outputs)
+
+    def _warm_up(self, inputs: Sequence[Tensor]) -> None:
+        """On a stream beside the default one, as recording itself is."""
+        here: Any = torch.cuda.current_stream()
+        side: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(here)
         with torch.cuda.stream(side):
             for _ in range(WARM_UP):
                 self._plain(inputs)
-        torch.cuda.current_stream(self.device).wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            outputs = self._plain(inputs)
-        return _Recorded(graph, inputs, outputs)
+        here.wait_stream(side)
 
     def _plain(self, arrays: Sequence[Tensor]) -> list[Tensor]:
         with torch.no_grad():
