@@ -31,11 +31,14 @@ FARTHEST = 0.06
 LARGEST_TURN = 0.07
 """Radians, or relative change of size, likewise."""
 LANDMARK_ERROR = 0.035
-"""OED; a region found farther than this from its landmarks was lost: they err by a few percent at most."""
+"""OED; a region found farther than this from its landmarks, and looking otherwise, was lost."""
+LANDMARK_LOST = 0.15
+"""OED; this far from its landmarks it was lost however it looks: cheeks look alike."""
 LOST_ERROR = 18.0
 """Gray levels; a disc that differs more from its reference shows something else (a closed lid)."""
-DOUBTFUL_ERROR = 7.0
-"""Gray levels; such a disc says little about the head: an eye corner while the lids are shut."""
+DOUBTFUL_ERROR = 6.0
+"""Gray levels; such a disc says little about the head: an eye corner while the lids are shut. Sensor noise
+alone gives one or two."""
 LANDMARK_LEAD = 0.025
 """OED; where the landmarks put the head this far from where it was tracked, the landmarks win."""
 
@@ -125,8 +128,10 @@ class FaceMotion:
         guess = (rigid + self._residual) * np.float32(CROP_OED)
         shift, error = track(self._reference, image, guess, rigid * np.float32(CROP_OED))
         shift /= np.float32(CROP_OED)
-        astray = shift - landmarks
-        lost = (np.hypot(astray[:, 0], astray[:, 1]) > LANDMARK_ERROR) | (error > LOST_ERROR)
+        astray = np.hypot(*(shift - landmarks).T)
+        # A small contradiction is no reason by itself: in a blink the landmarks pull the brows down.
+        lost = (error > LOST_ERROR) | (astray > LANDMARK_LOST)
+        lost |= (error > DOUBTFUL_ERROR) & (astray > LANDMARK_ERROR)
         shift = np.where(lost[:, None], landmarks, shift)
         prior = self._prior * np.exp(-((error / np.float32(DOUBTFUL_ERROR)) ** 2))
         self._motion = fit_rigid(self._places, shift, prior.astype(np.float32))
