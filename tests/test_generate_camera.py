@@ -1,11 +1,12 @@
 """What the camera does to a clip: noise, light, lost and repeated frames, files."""
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from microau.training.generate.camera import Camera, nearest, write_images, write_video
+from microau.training.generate.camera import Camera, nearest, recoded, write_images, write_video
 
 
 def shots(camera, duration=2.0, seed=0):
@@ -113,3 +114,18 @@ def test_only_the_defects_named_happen():
     for _ in range(60):
         assert Camera.random(rng, 200.0, (640, 480), ()).defects() == []
         assert set(Camera.random(rng, 200.0, (640, 480), ("flicker",)).defects()) <= {"flicker"}
+
+
+def test_recoded_pictures_are_nearly_the_same_and_worse_at_a_higher_crf():
+    rng = np.random.default_rng(0)
+    first = np.uint8(cv2.GaussianBlur(rng.uniform(0, 255, (96, 128)), (0, 0), 2))
+    pictures = [first, np.roll(first, 1, axis=1)]
+    errors = []
+    for crf in (10, 32):
+        back = recoded(pictures, crf)
+        assert [b.shape for b in back] == [p.shape for p in pictures]
+        errors.append(
+            np.mean([np.abs(b.astype(float) - p).mean() for b, p in zip(back, pictures, strict=True)])
+        )
+    assert errors[0] < 1.5 < errors[1] * 1.5
+    assert errors[0] < errors[1]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -11,8 +13,12 @@ from faces_to_move import astronaut
 from microau.engine.errors import MicroauError
 from microau.training.datasets import registry
 from microau.training.evaluation.files import read_truths
+from microau.training.generate.camera import write_video
 from microau.training.generate.cli import main
+from microau.training.generate.neutral import neutral_frame
+from microau.training.generate.people import photo_people
 from microau.training.generate.produce import Plan, produce
+from microau.training.generate.state import REST, State
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +129,44 @@ def test_a_photograph_without_a_face_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 90, np.uint8))
     with pytest.raises(MicroauError, match=r"wall\.png: no face"):
         list(produce(Plan(tmp_path / "out", photos=tmp_path)))
+
+
+def test_a_short_video_gives_its_most_neutral_frame(tmp_path):
+    """Of a face that opens its mouth and shuts its eyes, the frame before."""
+    face = astronaut().build(90.0, False)
+    states = [State({"26": 6.0}), State(closure=1.0), REST, State({"26": 3.0}, closure=0.5)]
+    pictures = [face.render(s, face.frame((240, 240)), (240, 240)) for s in states for _ in range(3)]
+    frames = [np.clip(p, 0, 255).astype(np.uint8) for p in pictures]
+    write_video(tmp_path / "me.mp4", ((k / 30, f) for k, f in enumerate(frames)), (240, 240), 30.0, 10)
+    rgb, _ = neutral_frame(tmp_path / "me.mp4")
+    errors = [np.abs(rgb.astype(float) - frames[3 * k]).mean() for k in range(4)]
+    assert int(np.argmin(errors)) == 2
+    assert [person.name for person in photo_people(tmp_path)] == ["me"]
+
+
+def test_a_face_too_small_is_refused(tmp_path):
+    data = pytest.importorskip("skimage.data")
+    cv2.imwrite(str(tmp_path / "far.png"), cv2.resize(data.astronaut(), None, fx=0.6, fy=0.6)[:, :, ::-1])
+    with pytest.raises(MicroauError, match=r"far\.png: \d+ pixels between the eyes"):
+        photo_people(tmp_path)
+
+
+def test_photographs_may_move_as_the_3d_face(photos, media, tmp_path):
+    npz = media / "face3d" / "ict_facekit.npz"
+    if not npz.is_file():
+        pytest.skip("no 3D face")
+    out = tmp_path / "mixed"
+    common = ["--photos", str(photos), "--face3d", str(npz), "--clips", "1", "--persons", "1", "--quiet"]
+    small = ["--seconds", "1", "--fps", "30", "--size", "128x128", "--workers", "1"]
+    assert main([str(out), *common, *small]) == 2  # which of the two is not said
+    assert main([str(out), *common, *small, "--geometry", "mixed"]) == 0
+    assert json.loads(next(out.rglob("*.truth.json")).read_text())["geometry"] == "mixed"
+
+
+def test_the_command_needs_no_torch():
+    """Whoever only wants clips installs the small set."""
+    code = "import sys, microau.training.generate.cli as c; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_nothing_is_written_over(photos, tmp_path):

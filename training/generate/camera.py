@@ -196,6 +196,31 @@ def write_video(
         file.mux(stream.encode(None))
 
 
+def recoded(frames: Sequence[NDArray[np.uint8]], crf: int) -> list[NDArray[np.uint8]]:
+    """Gray frames (H, W), even sizes, through H.264 and back: an intra picture, then predicted ones."""
+    height, width = frames[0].shape
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "gray"
+    encoder.time_base, encoder.thread_count = Fraction(1, 200), 1
+    speed = {"preset": "veryfast", "tune": "zerolatency", "x264-params": "mbtree=0:scenecut=0"}
+    encoder.options = {"crf": str(crf), **speed}
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    packets = []
+    for number, pixels in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="gray")
+        frame.pts = number
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    decoded = [frame for packet in packets for frame in decoder.decode(packet)] + decoder.decode(None)
+    return [_luma(frame) for frame in decoded]
+
+
+def _luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    plane = frame.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width].copy()
+
+
 def write_images(folder: Path, frames: Iterable[tuple[float, Rgb]]) -> None:
     """`img1.jpg`, `img2.jpg`, ... as in CASME II."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 microau-generate OUT --photos FOLDER        from frontal photographs with neutral faces
 microau-generate OUT --face3d FILE.npz      from ICT-FaceKit's 3D face
+microau-generate OUT --photos FOLDER --face3d FILE.npz --geometry mixed
+                                            photographs that move as the 3D face does
 """
 
 from __future__ import annotations
@@ -52,10 +54,11 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
+    photos, face3d = _sources(options.geometry, options.photos, options.face3d)
     return Plan(
         out=options.out,
-        photos=options.photos,
-        face3d=options.face3d,
+        photos=photos,
+        face3d=face3d,
         persons=options.persons,
         clips=options.clips,
         seconds=options.seconds,
@@ -69,6 +72,18 @@ def _plan(options: argparse.Namespace) -> Plan:
         seed=options.seed,
         workers=options.workers,
     )
+
+
+def _sources(
+    geometry: str | None, photos: Path | None, face3d: Path | None
+) -> tuple[Path | None, Path | None]:
+    """What the geometry needs, and nothing else; without one it follows from what is given."""
+    if geometry is None and photos and face3d:
+        raise MicroauError("photographs and the 3D face: say --geometry photo, face3d or mixed")
+    for name, path, wanted_by in (("--photos", photos, "photo"), ("--face3d", face3d, "face3d")):
+        if path is None and geometry in (wanted_by, "mixed"):
+            raise MicroauError(f"--geometry {geometry} needs {name}")
+    return None if geometry == "face3d" else photos, None if geometry == "photo" else face3d
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -93,9 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="a new folder")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--photos", type=Path, metavar="FOLDER", help="photographs, one neutral face each")
-    source.add_argument("--face3d", type=Path, metavar="NPZ", help="ICT-FaceKit as one file of arrays")
+    parser.add_argument("--geometry", choices=("photo", "face3d", "mixed"),
+                        help="who moves and how; follows from which of the next is given")  # fmt: skip
+    parser.add_argument("--photos", type=Path, metavar="FOLDER",
+                        help="photographs or short videos, one neutral face each")  # fmt: skip
+    parser.add_argument("--face3d", type=Path, metavar="NPZ", help="ICT-FaceKit as one file of arrays")
     parser.add_argument("--persons", type=int, default=default["persons"], metavar="N")
     parser.add_argument("--clips", type=int, default=default["clips"], metavar="N")
     parser.add_argument("--seconds", type=float, default=default["seconds"], help="length of a clip")

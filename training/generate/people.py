@@ -19,11 +19,15 @@ from .clip import Face
 from .face3d import MODES, IctFace, identity
 from .fields import Style
 from .ict import IctModel, load_ict
+from .neutral import neutral_frame
 from .skin import Painter
 from .state import REST, Head
 from .warp import PhotoFace
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+VIDEO_ENDINGS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+SMALLEST = 50.0
+"""Pixels between the outer eye corners below which a photograph holds too little to be moved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +54,11 @@ def photo_people(
     """
     if not folder.is_dir():
         raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each")
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
+    known = (*PHOTO_ENDINGS, *VIDEO_ENDINGS)
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in known)
     files = [f for f in files if names is None or f.stem in names]
     if not files:
-        raise MicroauError(f"{folder}: holds no photograph ({', '.join(PHOTO_ENDINGS)})")
+        raise MicroauError(f"{folder}: holds no photograph or video ({', '.join(known)})")
     return [photo_person(f.stem, *_load(f)) for f in files[:limit]]
 
 
@@ -92,6 +97,9 @@ def _recent(build: Callable[[float, bool], Face]) -> Callable[[float, bool], Fac
 
 
 def _load(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+    if path.suffix.lower() in VIDEO_ENDINGS:
+        photo, points = neutral_frame(path)
+        return photo, _large_enough(points, str(path))
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise MicroauError(f"{path}: cannot be read as a picture")
@@ -104,7 +112,14 @@ def face_points(photo: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
     faces = find_faces(Picture.from_rgb(photo))
     if not faces:
         raise MicroauError(f"{name}: no face was found. Give a frontal photograph with a neutral face")
-    return max(faces, key=lambda face: face.oed).points
+    return _large_enough(max(faces, key=lambda face: face.oed).points, name)
+
+
+def _large_enough(points: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    oed = float(np.linalg.norm(points[33, :2] - points[263, :2]))
+    if oed < SMALLEST:
+        raise MicroauError(f"{name}: {oed:.0f} pixels between the eyes, at least {SMALLEST:.0f} are needed")
+    return points
 
 
 def _around_face(

@@ -17,7 +17,7 @@ from ...engine.errors import MicroauError
 from .camera import DEFECTS, Camera, write_images, write_video
 from .clip import render
 from .curves import load_recording
-from .people import Person, ict_people, photo_people
+from .people import Person, ict_people, photo_people, sculpted_motion
 from .scenario import CONFOUNDS, Excerpts, Scenario
 from .truth import ClipTruth, write_json, write_labels
 
@@ -31,9 +31,9 @@ class Plan:
 
     out: Path
     photos: Path | None = None
-    """Folder of photographs, or None: the 3D face."""
+    """Folder of photographs."""
     face3d: Path | None = None
-    """ICT-FaceKit as one .npz, or None: photographs."""
+    """ICT-FaceKit as one .npz. With photographs too: these move as the 3D face does."""
     persons: int = 4
     clips: int = 8
     seconds: float = 6.0
@@ -53,8 +53,8 @@ class Plan:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     def __post_init__(self) -> None:
-        if (self.photos is None) == (self.face3d is None):
-            raise MicroauError("give either a folder of photographs or the 3D face's file")
+        if self.photos is None and self.face3d is None:
+            raise MicroauError("nobody to move: give a folder of photographs or the 3D face's file")
         for name in ("persons", "clips", "workers"):
             if getattr(self, name) < 1:
                 raise MicroauError(f"{name} is {getattr(self, name)}: give 1 or more")
@@ -74,9 +74,11 @@ class Plan:
 
     def people(self) -> list[Person]:
         """The cast; an error where a photograph shows no face or the file is something else."""
-        if self.photos is not None:
-            return photo_people(self.photos, limit=self.persons)
-        return ict_people(self.face3d or Path(), self.persons, self.seed)
+        photos = photo_people(self.photos, limit=self.persons) if self.photos else []
+        models = ict_people(self.face3d, self.persons, self.seed) if self.face3d else []
+        if photos and models:
+            return [sculpted_motion(*both) for both in zip(photos, models, strict=False)]
+        return photos or models
 
     def recorded(self) -> Excerpts | None:
         """Courses from the recorded curves."""
@@ -151,7 +153,10 @@ def make_clip(plan: Plan, index: int) -> list[dict[str, str | int]]:
     subject, take = f"sub{number + 1:02d}", f"EP{index // len(people) + 1:02d}_{number + 1:02d}"
     video = f"{take}" if plan.images else f"{subject}_{take}.mp4"
     truth = ClipTruth(video, subject, person.name, person.geometry, scenario, camera, shots, plan.seed)
-    _write(plan, truth, render(scenario, face, camera, shots, rng))
+    try:
+        _write(plan, truth, render(scenario, face, camera, shots, rng))
+    except OSError as error:
+        raise MicroauError(f"{plan.out}: cannot be written ({error.strerror})") from None
     return truth.labels(first=1 if plan.images else 0)
 
 

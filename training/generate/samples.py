@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...engine.records import Picture
 from ...engine.registration import CROP, crop_matrix, to_crop
+from .camera import recoded
 from .clip import Face
 from .fields import MIDLINE, Style
 from .people import Person
@@ -52,8 +53,9 @@ class Pair:
     """'photo', 'face3d' or 'mixed'."""
     nuisance: Mapping[str, float]
     """What else differs, 0 where it does not: 'blink' (share shut), 'speech' (percent OED), 'gaze' and
-    'head' (percent OED), 'noise' (gray levels), 'jpeg' (quality), 'blur' (pixels), 'gain' (ratio of
-    exposure), 'oed' (eye distance in pixels of the picture that was cropped)."""
+    'head' (percent OED), 'noise' (gray levels), 'jpeg' (quality), 'crf' (of H.264), 'blur' (pixels),
+    'gain' (ratio of exposure), 'shade' (its change towards an edge), 'oed' (eye distance in pixels of the
+    picture that was cropped), 'early' and 'late' (share of the peak reached in both frames)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class PairConfig:
     early: float = 0.15
     """Up to this share of the peak is already there in the onset frame."""
     compressed: float = 0.5
-    """Share of pairs with compression artefacts."""
+    """Share of pairs with compression artefacts, JPEG or H.264."""
+    shaded: float = 0.25
+    """Share of pairs whose light comes from a slightly other side in the apex frame."""
     sizes: tuple[float, ...] = (62.0, 85.0, 112.0, 145.0)
     """Eye distances in pixels of the pictures that are cropped."""
 
@@ -119,7 +123,7 @@ def amplitudes(peaks: Mapping[str, float]) -> F32:
 
 def _canvas(face: Face, oed: float) -> tuple[NDArray[np.float64], tuple[int, int]]:
     """A canvas just larger than the crop, with room for the head's motion."""
-    size = (int(2.3 * oed), int(2.3 * oed))
+    size = (int(1.15 * oed) * 2, int(1.15 * oed) * 2)
     return face.frame(size), size
 
 
@@ -174,25 +178,42 @@ def _heads(rng: Rng, residual: float) -> tuple[Head, Head, float]:
 
 
 def _shots(rng: Rng, pictures: Sequence[F32], config: PairConfig) -> tuple[list[Gray], dict[str, float]]:
-    """What the camera makes of two pictures (H, W): noise, exposure, blur, compression, 8 bits."""
+    """What the camera makes of two pictures (H, W): noise, light, blur, 8 bits, compression."""
     noise, gain = float(rng.uniform(0.4, 3.5)), float(np.exp(rng.normal(0, 0.015)))
     blur = float(rng.uniform(0.4, 1.2)) if rng.random() < 0.25 else 0.0
-    quality = int(rng.integers(55, 96)) if rng.random() < config.compressed else 0
+    shade = float(rng.uniform(0.005, 0.03)) if rng.random() < config.shaded else 0.0
     contrast, lift = float(rng.uniform(0.75, 1.05)), float(rng.uniform(-15, 15))
+    lights = [np.ones((1, 1), np.float32), gain * _slope(rng, pictures[0].shape, shade)]
     shots = []
-    for picture, exposure in zip(pictures, (1.0, gain), strict=True):
-        light = (picture * contrast + lift) * exposure
+    for picture, exposure in zip(pictures, lights, strict=True):
+        light = np.asarray((picture * contrast + lift) * exposure, np.float32)
         if blur:
             light = np.asarray(cv2.GaussianBlur(light, (0, 0), blur), np.float32)
         light = light + rng.standard_normal(light.shape, np.float32) * np.float32(noise)
-        shots.append(_compressed(np.clip(np.rint(light), 0, 255).astype(np.uint8), quality))
-    return shots, {"noise": noise, "gain": gain, "blur": blur, "jpeg": float(quality)}
+        shots.append(np.asarray(np.clip(np.rint(light), 0, 255), np.uint8))
+    shots, how = _compressed(rng, shots, config)
+    return shots, {"noise": noise, "gain": gain, "blur": blur, "shade": shade} | how
 
 
-def _compressed(picture: Gray, quality: int) -> Gray:
-    """Through JPEG and back; 0: untouched."""
-    if not quality:
-        return picture
+def _slope(rng: Rng, shape: tuple[int, ...], depth: float) -> F32:
+    """Light from another side: a factor that changes by up to `depth` from the middle to an edge."""
+    angle = float(rng.uniform(0, math.tau))
+    rows, columns = np.linspace(-1, 1, shape[0])[:, None], np.linspace(-1, 1, shape[1])[None]
+    return np.asarray(1 + depth * (math.cos(angle) * columns + math.sin(angle) * rows), np.float32)
+
+
+def _compressed(rng: Rng, shots: list[Gray], config: PairConfig) -> tuple[list[Gray], dict[str, float]]:
+    """Through JPEG, as cameras send it, or H.264, or untouched."""
+    kind = "none" if rng.random() >= config.compressed else ("jpeg", "h264")[int(rng.integers(2))]
+    quality, crf = int(rng.integers(55, 96)), int(rng.integers(18, 33))
+    if kind == "jpeg":
+        return [_through_jpeg(shot, quality) for shot in shots], {"jpeg": quality, "crf": 0.0}
+    if kind == "h264":
+        return recoded(shots, crf), {"jpeg": 0.0, "crf": crf}
+    return shots, {"jpeg": 0.0, "crf": 0.0}
+
+
+def _through_jpeg(picture: Gray, quality: int) -> Gray:
     _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
 
