@@ -42,7 +42,7 @@ class Reference:
     """(K,) smaller eigenvalue of the Hessian per pixel: 0 for bare skin, which cannot be followed."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, nogil=True)
 def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  # type: ignore[no-untyped-def]
     n = SIDE * SIDE
     gx, gy, t = np.empty(n), np.empty(n), np.empty(n)
@@ -94,7 +94,7 @@ def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  
         inverse[k, 1, 1] = a / det
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, nogil=True)
 def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error):  # type: ignore[no-untyped-def]
     height, width = image.shape
     for k in range(corner.shape[0]):

@@ -36,7 +36,7 @@ RIDGE = np.array([1e-6, 1e-6, 1e-4, 1e-3, 1e-3, 1e-4], np.float32)
 """Prefers a shift to a turn where both explain the same motion."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, nogil=True)
 def fit_rigid(
     places: Array, shifts: Array, prior: Array, tolerance: float = TOLERANCE, rounds: int = ROUNDS
 ) -> Array:
@@ -102,7 +102,7 @@ def stable_prior(count: int) -> Array:
     return prior
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def paint(corners: Array, values: Array, triangles: NDArray[np.int32], size: int, empty: float) -> Array:
     """Values at the mesh points spread linearly over its triangles, (size, size); `empty` elsewhere.
 

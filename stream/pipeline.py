@@ -96,11 +96,18 @@ class Pipeline:
         """Seconds spent in each stage so far."""
         return dict(self._seconds)
 
-    def push(self, frame: Frame) -> list[FrameRow | Event]:
-        """Take the next frame; give its rows, and the events that are decided by now."""
-        self._notice_rate(frame)
+    def find(self, frame: Frame) -> list[Face]:
+        """The first stage alone: faces of the next frame. May run in another thread, ahead of `push`."""
         with self._timed("face"):
-            self.faces = self._tracker.push(frame)
+            return self._tracker.push(frame)
+
+    def push(self, frame: Frame, faces: list[Face] | None = None) -> list[FrameRow | Event]:
+        """Take the next frame; give its rows, and the events that are decided by now.
+
+        faces   what `find` gave for this frame; None: it is done here
+        """
+        self._notice_rate(frame)
+        self.faces = self.find(frame) if faces is None else faces
         out: list[FrameRow | Event] = []
         for face in self.faces:
             out += self._follow(frame, face)

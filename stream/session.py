@@ -16,6 +16,7 @@ from typing import Self
 
 from ..engine.errors import MicroauError
 from ..engine.records import Face, Frame
+from .ahead import Ahead
 from .capture import Capture
 from .config import Config
 from .events import Event, FrameRow
@@ -60,6 +61,10 @@ class Tally:
     def fps(self) -> float:
         """Frames analysed per second of wall clock."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+AHEAD = 8
+"""Frames whose faces are looked for ahead of the analysis, so that two cores share the work."""
 
 
 class Session:
@@ -117,13 +122,13 @@ class Session:
 
     def steps(self) -> Iterator[Step]:
         """Analyse frame by frame until the input ends or `stop` is called."""
-        with Capture(self.source) as capture:
+        with Capture(self.source) as capture, Ahead(capture, self.pipeline.find, AHEAD) as found:
             self._capture = capture
             began = time.monotonic()
-            for frame in capture:
+            for frame, faces in found:
                 if self.ending:
                     break
-                yield self._step(frame)
+                yield self._step(frame, faces)
                 self.tally.seconds = time.monotonic() - began
         if not self.tally.frames and not self.ending:
             raise MicroauError(f"{self.source.probe.name}: no frame could be read")
@@ -150,12 +155,12 @@ class Session:
     ) -> None:
         self.close()
 
-    def _step(self, frame: Frame) -> Step:
-        items = self.pipeline.push(frame)
+    def _step(self, frame: Frame, faces: list[Face]) -> Step:
+        items = self.pipeline.push(frame, faces)
         if self.live:
             self.tally.latency.add(1000 * (time.monotonic() - frame.received))
         self._count_frame(frame, items)
-        return Step(frame, tuple(self.pipeline.faces), items)
+        return Step(frame, tuple(faces), items)
 
     def _last_step(self) -> Step:
         items = self.pipeline.flush()

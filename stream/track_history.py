@@ -86,7 +86,7 @@ class TrackHistory:
         return self.records[len(self.records) - len(time) + i]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def mean_around(time, shift, moment, half, out):  # type: ignore[no-untyped-def]
     """Mean displacement within `half` seconds of a moment, (K, 2) into `out`.
 
@@ -106,7 +106,7 @@ def mean_around(time, shift, moment, half, out):  # type: ignore[no-untyped-def]
     out[:] = shift[i - 1] + np.float32(share) * (shift[i] - shift[i - 1])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pulse(time, shift, moment, reach, half, out, work):  # type: ignore[no-untyped-def]
     """How far each region stands out at a moment from where it was and will be, (K, 2) into `out`.
 

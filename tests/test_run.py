@@ -94,7 +94,7 @@ def test_the_record_says_how_it_was_made(results, tiny_bundle):
     assert made["settings"]["capture"]["end"] == 1.7
     assert made["command"][:2] == ["microau-stream", str(SAMPLE)]
     assert 0 < made["lookahead_ms"] < 2000
-    assert sum(made["timings_s"].values()) <= made["wall_s"]
+    assert max(made["timings_s"].values()) <= made["wall_s"]  # stages run beside each other
 
 
 def test_a_part_keeps_the_numbers_of_the_whole(results, tmp_path, tiny_bundle):
