@@ -48,7 +48,7 @@ def main() -> None:
             url = f"tcp://127.0.0.1:{int(sender.stdout.readline())}"
             out = str(Path(folder) / "out")
             subprocess.run(
-                [sys.executable, "-m", "microau.stream.cli", url, "--out", out, "--quiet"],
+                [sys.executable, "-c", "from microau.stream.cli import main; main()", url, "--out", out, "--quiet"],
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
             sender.kill()
