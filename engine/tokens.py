@@ -97,8 +97,8 @@ def grid_scales(frame: tuple[float, float], grid: tuple[int, int]) -> tuple[np.f
 
 def token_of(x, y, per_row, per_column, h, w):  # type: ignore[no-untyped-def]
     """Equation 1 for one landmark; the CUDA kernel compiles the same lines."""
-    row = min(max(math.floor(y * per_row), 0), h - 1)
-    column = min(max(math.floor(x * per_column), 0), w - 1)
+    row = min(max(np.int64(math.floor(y * per_row)), 0), h - 1)
+    column = min(max(np.int64(math.floor(x * per_column)), 0), w - 1)
     return row * w + column
 
 

@@ -20,7 +20,7 @@ DeviceArray = Any
 THREADS = 4 if config.ENABLE_CUDASIM else 128
 """Per block; few in the simulator, where each is a thread of Python."""
 
-_token_of = cuda.jit(device=True, inline=True)(token_of)
+_token_of = cuda.jit(device=True, inline="always")(token_of)
 
 
 def unit_tokens_cuda(
@@ -78,4 +78,7 @@ def _gather(tokens, indices, out):  # type: ignore[no-untyped-def]
     b, n, j = cuda.blockIdx.y, cuda.blockIdx.x // indices.shape[2], cuda.blockIdx.x % indices.shape[2]
     token = indices[b, n, j]
     for d in range(cuda.threadIdx.x, tokens.shape[2], cuda.blockDim.x):
-        out[b, n, j, d] = tokens[b, token, d] if token >= 0 else 0
+        if token >= 0:
+            out[b, n, j, d] = tokens[b, token, d]
+        else:
+            out[b, n, j, d] = 0

@@ -33,7 +33,7 @@ FLOOR, SIGMA, SHRINK, TAU, REACH = range(5)
 
 ZERO = formulas.ZERO
 
-_device = cuda.jit(device=True, inline=True)
+_device = cuda.jit(device=True, inline="always")
 _kernel = cuda.jit(fastmath=True, cache=True)
 _binomial = _device(formulas.binomial)
 _normalised = _device(formulas.normalised)

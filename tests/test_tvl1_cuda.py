@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from microau.engine import tokens_cuda
+from microau.engine import tvl1_cuda_kernels as tvl1_kernels
 from microau.engine.errors import MicroauError
 from microau.engine.tokens import gather_tokens, landmark_table, unit_tokens
 from microau.engine.tokens_cuda import gather_tokens_cuda, unit_tokens_cuda
@@ -126,28 +128,28 @@ def test_gathering_is_the_cpu_gathering(seed):
 
 
 PLANE, PICTURES, STATE = float32[::1], float32[:, :, ::1], float32[:, :, :, ::1]
+NUMBERS = int64[:, :, ::1]
 SIGNATURES = {
-    "load": (uint8[:, :, ::1], PICTURES, int64),
-    "halve": (PICTURES, PICTURES),
-    "blur": (PICTURES, int64, PICTURES),
-    "centre": (PICTURES, PICTURES, int64, PICTURES),
-    "normalise": (PICTURES, int64, float32, PICTURES),
-    "begin": (STATE, boolean, STATE),
-    "warp": (PICTURES, STATE, STATE, STATE, int64, int64, PLANE),
-    "iterate": (STATE, STATE, STATE, int64, int64, PLANE),
-    "export": (STATE, STATE),
+    tvl1_kernels.load: (uint8[:, :, ::1], PICTURES, int64),
+    tvl1_kernels.halve: (PICTURES, PICTURES),
+    tvl1_kernels.blur: (PICTURES, int64, PICTURES),
+    tvl1_kernels.centre: (PICTURES, PICTURES, int64, PICTURES),
+    tvl1_kernels.normalise: (PICTURES, int64, float32, PICTURES),
+    tvl1_kernels.begin: (STATE, boolean, STATE),
+    tvl1_kernels.warp: (PICTURES, STATE, STATE, STATE, int64, int64, PLANE),
+    tvl1_kernels.iterate: (STATE, STATE, STATE, int64, int64, PLANE),
+    tvl1_kernels.export: (STATE, STATE),
+    tokens_cuda._unit_indices: (PICTURES, int64[:, ::1], float32, float32, int64, int64, NUMBERS),
+    tokens_cuda._gather: (PICTURES, NUMBERS, STATE),
 }
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0)])
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_compiles_without_double_precision(name, capability):
+@pytest.mark.parametrize("kernel", SIGNATURES, ids=lambda kernel: kernel.py_func.__name__)
+def test_compiles_without_double_precision(kernel, capability):
     pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
     pytest.importorskip("nvidia", reason="no CUDA compiler is installed: numba-cuda[cu13]")
-    from microau.engine import tvl1_cuda_kernels
-
-    kernel = getattr(tvl1_cuda_kernels, name)
-    ptx, _ = cuda.compile_ptx(kernel.py_func, SIGNATURES[name], cc=capability, fastmath=True)
+    ptx, _ = cuda.compile_ptx(kernel.py_func, SIGNATURES[kernel], cc=capability, fastmath=True)
     assert f".target sm_{capability[0]}{capability[1]}" in ptx
     assert ".f64" not in ptx
     assert ".local" not in ptx
