@@ -44,8 +44,8 @@ class Unit:
     """Positions that belong to neither half; for a unit without sides, all of them."""
     threshold: float
     """Probability from which the unit is decided present; chosen on validation persons."""
-    side_threshold: float
-    """The same for one side."""
+    side_margin: float
+    """Difference of the sides' log-odds from which one side alone is named."""
     positive: str
     """Sentence that says it moves, as the text tower was given it."""
     negative: str

@@ -138,7 +138,7 @@ def read_outputs(bundle: Bundle, row: dict[str, Array], flow: Array, points: Arr
 
 
 def decide(units: Sequence[Unit], probability: Array, sides: Array) -> tuple[Decided, ...]:
-    """The units above their thresholds, each with its side where only one side is above its own.
+    """The units above their thresholds, each with its side where that one moved clearly more.
 
     probability  (N,)
     sides        (N, 2) subject's left and right
@@ -151,10 +151,12 @@ def decide(units: Sequence[Unit], probability: Array, sides: Array) -> tuple[Dec
 
 
 def _side(unit: Unit, sides: Array) -> str:
-    left, right = (bool(p >= unit.side_threshold) for p in sides)
-    if not unit.sided or left == right:
+    p = np.clip(np.asarray(sides, np.float64), 1e-7, 1 - 1e-7)
+    odds = np.log(p / (1 - p))
+    gap = float(odds[0] - odds[1])
+    if not unit.sided or abs(gap) < unit.side_margin:
         return ""
-    return "L" if left else "R"
+    return "L" if gap > 0 else "R"
 
 
 def decide_emotion(scores: dict[str, float], margin: float) -> str:

@@ -174,7 +174,7 @@ def _unit(trained: Trained, n: int) -> Unit:
         left=layout.left[n],
         middle=layout.middle[n],
         threshold=calibration.threshold[n],
-        side_threshold=calibration.side_threshold[n],
+        side_margin=calibration.side_margin[n],
         positive=sentence(au),
         negative=sentence(au, moves=False),
     )

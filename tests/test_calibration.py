@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
+
 from microau.training.calibration import (
+    NEVER,
     QUIET,
     expected_calibration_error,
     f1,
+    margin,
     sigmoid,
     temperature,
     threshold,
 )
-from sklearn.metrics import f1_score
 
 NONE_STILL = np.zeros(4000, bool)
 
@@ -48,6 +51,21 @@ def test_a_gap_is_cut_in_its_middle():
     probability = np.array([0.1] * 50 + [0.9] * 50)
     labels = np.repeat([0, 1], 50)
     assert threshold(probability, labels, np.zeros(100, bool)) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_margin_parts_one_sided_from_two_sided():
+    rng = np.random.default_rng(0)
+    two = rng.normal(4, 0.5, (200, 2))
+    left, right = two[:100] - (0, 6), two[100:] - (6, 0)
+    odds = np.concatenate([two, left, right])
+    labels = np.array([[1, 1]] * 200 + [[1, 0]] * 100 + [[0, 1]] * 100)
+    assert margin(odds, labels) == pytest.approx(3.5, abs=1)
+    wrong = margin(odds, labels[:, ::-1])
+    assert wrong > 7  # the sides are mixed up: better to name none
+
+
+def test_without_one_sided_examples_no_side_is_ever_named():
+    assert margin(np.array([[9.0, -9.0]]), np.array([[1, 1]])) == NEVER
 
 
 def test_still_pairs_are_left_alone_even_at_the_price_of_f1(honest):

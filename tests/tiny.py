@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+
 from microau.engine.facial_flow import RUNTIME
 from microau.training.calibration import Calibration
 from microau.training.checkpoint import Trained
@@ -28,7 +29,7 @@ def tiny_model(aus: tuple[int, ...] = AUS, seed: int = 0) -> MicroAuClip:
 
 def tiny_trained() -> Trained:
     n = len(AUS)
-    calibration = Calibration((1.5,) * n, (0.5,) * n, (0.7,) * n, (0.4,) * n)
+    calibration = Calibration((1.5,) * n, (0.5,) * n, (0.7,) * n, (3.0,) * n)
     return Trained(tiny_model(), SIZES, calibration, RUNTIME, {"licence": "Apache-2.0"})
 
 

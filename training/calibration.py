@@ -15,6 +15,8 @@ Bool = NDArray[np.bool_]
 
 TEMPERATURES = np.geomspace(0.2, 8.0, 149)
 THRESHOLDS = np.linspace(0.1, 0.9, 81)
+MARGINS = np.linspace(0.5, 15, 146)
+NEVER = 100.0
 QUIET = 0.01
 """Largest share of still pairs in which a unit may be decided, whatever F1 would like."""
 
@@ -26,7 +28,8 @@ class Calibration:
     temperature: tuple[float, ...]
     threshold: tuple[float, ...]
     side_temperature: tuple[float, ...]
-    side_threshold: tuple[float, ...]
+    side_margin: tuple[float, ...]
+    """Difference of the sides' calibrated log-odds from which one side alone is named."""
 
 
 def temperature(logits: Array, labels: NDArray[np.integer]) -> float:
@@ -52,6 +55,24 @@ def threshold(probability: Array, labels: NDArray[np.integer], still: Bool) -> f
     candidates = np.array(allowed or [THRESHOLDS[-1]])
     scores = np.array([f1(probability >= t, labels == 1) for t in candidates])
     best = candidates[scores >= scores.max() - 1e-9]
+    return float(best[len(best) // 2])
+
+
+def margin(odds: Array, labels: NDArray[np.integer]) -> float:
+    """The difference from which one side alone is named: as right for one-sided as for two-sided ones.
+
+    odds    (S, 2) calibrated log-odds of left and right, where the unit moves
+    labels  (S, 2) 0 or 1, at least one of them 1
+    return  the middle of the best differences; so large that no side is ever named where there is
+            nothing to learn it from
+    """
+    alone = labels.sum(axis=1) == 1
+    if alone.all() or not alone.any():
+        return NEVER
+    gap = np.abs(odds[:, 0] - odds[:, 1])
+    right = (odds[:, 0] > odds[:, 1]) == (labels[:, 0] == 1)
+    scores = np.array([(right & (gap >= m))[alone].mean() + (gap < m)[~alone].mean() for m in MARGINS])
+    best = MARGINS[scores >= scores.max() - 1e-9]
     return float(best[len(best) // 2])
 
 

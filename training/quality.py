@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from ..engine.flow_image import image_of
 from . import metrics
-from .calibration import Calibration, expected_calibration_error, fit_unit, reliability, sigmoid
+from .calibration import (
+    NEVER,
+    Calibration,
+    expected_calibration_error,
+    fit_unit,
+    margin,
+    reliability,
+    sigmoid,
+    temperature,
+)
 from .emotion import prototypes
 from .fit import Recipe, label
 from .flow_samples import FlowSamples
@@ -78,16 +87,14 @@ def calibrate(said: Said, sided: NDArray[np.bool_]) -> Calibration:
     """Temperatures and thresholds of every unit and its sides, on the validation persons."""
     whole = [_fit(said.logits[:, n], said.labels[:, n], said.still) for n in range(len(sided))]
     sides = [
-        _fit(said.side_logits[:, n].ravel(), said.side_labels[:, n].ravel(), np.repeat(said.still, 2))
-        if sided[n]
-        else whole[n]
+        _fit_sides(said.side_logits[:, n], said.side_labels[:, n]) if sided[n] else (1.0, NEVER)
         for n in range(len(sided))
     ]
     return Calibration(
         temperature=tuple(t for t, _ in whole),
         threshold=tuple(p for _, p in whole),
         side_temperature=tuple(t for t, _ in sides),
-        side_threshold=tuple(p for _, p in sides),
+        side_margin=tuple(m for _, m in sides),
     )
 
 
@@ -110,6 +117,7 @@ def report(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> dict[s
         "mean_auc": round(metrics.mean(area), 4),
         "recall_by_amplitude": recall_by_amplitude(said, decided),
         "side_accuracy": round(side_accuracy(said, calibration), 4),
+        "both_sides_accuracy": round(side_accuracy(said, calibration, alone=False), 4),
         "still_pairs_with_a_unit": round(_share(np.any(decided[said.still], axis=1)), 4),
         "reliability": reliability(probability[known], said.labels[known]),
         "calibration_error": round(expected_calibration_error(probability[known], said.labels[known]), 4),
@@ -131,14 +139,19 @@ def recall_by_amplitude(said: Said, decided: NDArray[np.bool_]) -> dict[str, flo
     return told
 
 
-def side_accuracy(said: Said, calibration: Calibration) -> float:
-    """Of the one-sided units that are decided present: how often the side is right."""
+def side_accuracy(said: Said, calibration: Calibration, *, alone: bool = True) -> float:
+    """Of the one-sided units that are decided present: how often the side is right.
+
+    alone  False: of the two-sided ones, how often no side is named
+    """
     probability = sigmoid(said.logits / np.array(calibration.temperature))
-    sides = sigmoid(said.side_logits / np.array(calibration.side_temperature)[:, None])
-    one_sided = (np.sort(said.side_labels, axis=2) == (0, 1)).all(axis=2)
-    asked = one_sided & (probability >= np.array(calibration.threshold))
-    called = sides >= np.array(calibration.side_threshold)[:, None]
-    return _share((called == (said.side_labels == 1)).all(axis=2)[asked])
+    odds = said.side_logits / np.array(calibration.side_temperature)[:, None]
+    gap = odds[..., 0] - odds[..., 1]
+    named = np.where(np.abs(gap) < np.array(calibration.side_margin), 0, np.sign(gap))  # 1 left, -1 right
+    truth = said.side_labels[..., 0] - said.side_labels[..., 1]
+    known = (said.side_labels >= 0).all(axis=2) & (said.side_labels.max(axis=2) == 1)
+    asked = known & (probability >= np.array(calibration.threshold)) & ((truth != 0) == alone)
+    return _share((named == truth)[asked])
 
 
 def _share(hits: NDArray[np.bool_] | np.bool_) -> float:
@@ -158,6 +171,14 @@ def _interval(said: Said, figure: Callable[[NDArray[np.intp]], NDArray[np.float6
 def _fit(logits: Array, labels: Labels, still: NDArray[np.bool_]) -> tuple[float, float]:
     known = labels >= 0
     return fit_unit(logits[known].astype(np.float64), labels[known], still[known])
+
+
+def _fit_sides(logits: Array, labels: Labels) -> tuple[float, float]:
+    """Temperature of both sides together, and the margin between them; (S, 2) each."""
+    known = labels >= 0
+    t = temperature(logits[known].astype(np.float64), labels[known])
+    moves = known.all(axis=1) & (labels.max(axis=1) == 1)
+    return t, margin(logits[moves].astype(np.float64) / t, labels[moves])
 
 
 def _emotion(model: MicroAuClip) -> EmotionByText:
