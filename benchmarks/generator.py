@@ -22,18 +22,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from microau.engine.faces import find_faces
-from microau.engine.records import Picture
-from microau.training.generate.camera import Camera
-from microau.training.generate.clip import Face, render
-from microau.training.generate.fields import FULL, MIDLINE
-from microau.training.generate.people import Person, ict_people, photo_people
-from microau.training.generate.samples import AUS, pairs
-from microau.training.generate.scenario import Scenario
-from microau.training.generate.sheets import astronaut
-from microau.training.generate.state import REST, State
 from numpy.typing import NDArray
 from skimage.registration import optical_flow_tvl1
+
+from microau.engine.faces import find_faces
+from microau.engine.records import Picture
+from microau.training.generate.anatomy import FULL, MIDLINE
+from microau.training.generate.camera import Camera
+from microau.training.generate.chance import random_scenario
+from microau.training.generate.clip import Face, render
+from microau.training.generate.people import Person, ict_people, photo_people
+from microau.training.generate.samples import AUS, pairs
+from microau.training.generate.sheets import astronaut
+from microau.training.generate.state import REST, State
 
 Floats = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ def speed(geometry: str, people: list[Person]) -> dict[str, object]:
     per_pair = (time.process_time() - start) / 120
     camera = Camera()
     face = people[0].build(camera.oed, False)
-    scenario = Scenario.random(rng, face.fields, 1.0)
+    scenario = random_scenario(rng, face.fields, 1.0)
     shots = camera.shots(0.5, rng)
     for _ in render(scenario, face, camera, shots[:3], rng):
         pass

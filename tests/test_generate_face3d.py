@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from faces_to_move import sculpted
+
 from microau.engine.errors import MicroauError
 from microau.engine.faces import find_faces
 from microau.engine.landmarks import N_MESH
 from microau.engine.records import Picture
-from microau.training.generate.fields import CHANNELS, Fields
+from microau.training.generate.anatomy import CHANNELS
+from microau.training.generate.fields import Fields
 from microau.training.generate.ict import load_ict
 from microau.training.generate.state import REST, Head, State
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau.engine.aus import UNITS
 from microau.engine.landmarks import (
     FACE_OVAL,
@@ -13,7 +14,8 @@ from microau.engine.landmarks import (
     RIGHT_LOWER_LID,
     RIGHT_UPPER_LID,
 )
-from microau.training.generate.fields import CHANNELS, MIDLINE, Fields, Style, lid_gap, split
+from microau.training.generate.anatomy import CHANNELS, MIDLINE, split
+from microau.training.generate.fields import Fields, Style, lid_gap
 from microau.training.generate.mesh import canonical, face_frame, mirror, refine, sheet, skirt_points
 
 COMMON = Fields()

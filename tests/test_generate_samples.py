@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from faces_to_move import astronaut, sculpted
+
 from microau.engine.registration import CROP_OED, EYE_ROW
 from microau.training.generate.fields import Style
 from microau.training.generate.people import sculpted_motion

@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau.training.generate import timing
+from microau.training.generate.chance import CONFOUNDS, random_scenario
+from microau.training.generate.expressions import displacement, from_course, with_amplitude
 from microau.training.generate.fields import Fields
-from microau.training.generate.scenario import (
-    CONFOUNDS,
-    Course,
-    Movement,
-    Scenario,
-    displacement,
-    from_course,
-    with_amplitude,
-)
+from microau.training.generate.scenario import Course, Movement
 from microau.training.generate.state import REST
 from microau.training.generate.timing import Curve
 
@@ -60,7 +55,7 @@ def test_a_curve_out_of_order_is_refused():
 @settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_the_amplitude_is_what_moves(seed):
-    scenario = Scenario.random(np.random.default_rng(seed), FIELDS, 6.0, events=3, amplitude=(0.8, 4.0))
+    scenario = random_scenario(np.random.default_rng(seed), FIELDS, 6.0, events=3, amplitude=(0.8, 4.0))
     assert scenario.micros
     for movement in scenario.micros:
         assert 0.8 <= movement.amplitude <= 4.0
@@ -70,7 +65,7 @@ def test_the_amplitude_is_what_moves(seed):
 @settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_movements_keep_apart(seed):
-    scenario = Scenario.random(np.random.default_rng(seed), FIELDS, 8.0, events=4)
+    scenario = random_scenario(np.random.default_rng(seed), FIELDS, 8.0, events=4)
     ends = [(m.curve.onset, m.curve.offset) for m in scenario.movements]
     ends += [(t.start, t.end) for t in scenario.talks]
     ends.sort()
@@ -83,7 +78,7 @@ def test_movements_keep_apart(seed):
 def test_nothing_moves_outside_of_what_the_truth_names(seed):
     """Between the spans the face is at rest; so every movement of the skin is in the truth."""
     names = [name for name in CONFOUNDS if name != "sway"]
-    scenario = Scenario.random(np.random.default_rng(seed), FIELDS, 6.0, events=2, confounds=names)
+    scenario = random_scenario(np.random.default_rng(seed), FIELDS, 6.0, events=2, confounds=names)
     spans = [(a, b) for _, a, b in scenario.spans()]
     spans += [(m.curve.onset, m.curve.offset) for m in scenario.micros]
     for time in np.linspace(0, 6, 301):
@@ -96,14 +91,14 @@ def test_nothing_moves_outside_of_what_the_truth_names(seed):
 
 
 def test_the_same_seed_gives_the_same_scenario():
-    one, other = (Scenario.random(np.random.default_rng(5), FIELDS, 5.0) for _ in range(2))
+    one, other = (random_scenario(np.random.default_rng(5), FIELDS, 5.0) for _ in range(2))
     assert one == other
-    assert one != Scenario.random(np.random.default_rng(6), FIELDS, 5.0)
+    assert one != random_scenario(np.random.default_rng(6), FIELDS, 5.0)
 
 
 def test_an_event_free_clip_has_no_event():
     for seed in range(20):
-        assert not Scenario.random(np.random.default_rng(seed), FIELDS, 5.0, events=0).micros
+        assert not random_scenario(np.random.default_rng(seed), FIELDS, 5.0, events=0).micros
 
 
 def test_sides_are_written_as_coders_do():

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 from faces_to_move import astronaut
+
 from microau.engine.faces import find_faces
 from microau.engine.landmarks import N_MESH, RIGID
 from microau.engine.records import Picture
-from microau.training.generate.fields import FULL, MIDLINE
+from microau.training.generate.anatomy import FULL, MIDLINE
 from microau.training.generate.state import REST, Head, State
 
 SIZE = (300, 300)

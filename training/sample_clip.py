@@ -14,8 +14,9 @@ from skimage.data import astronaut
 
 from .generate.camera import Camera, write_video
 from .generate.clip import render
+from .generate.expressions import with_amplitude
 from .generate.people import face_points, photo_person
-from .generate.scenario import Blink, Movement, Scenario, Wave, with_amplitude
+from .generate.scenario import Blink, Movement, Scenario, Wave
 from .generate.state import Head
 from .generate.timing import Curve
 from .generate.truth import ClipTruth, write_json

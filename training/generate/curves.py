@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import MicroauError
-from .fields import FULL
+from .anatomy import FULL
 from .scenario import Course
 
 Floats = NDArray[np.float64]

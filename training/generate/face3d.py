@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ...engine.landmarks import N_MESH
 from ...engine.registration import Affine, apply, invert
 from . import raster
+from .anatomy import CHANNELS, split
 from .binding import Binding
-from .fields import CHANNELS, Style, split
+from .fields import Style
 from .ict import BALLS, DRAWN, GUMS, LEFT_BALL, RIGHT_BALL, SOCKETS, TEETH, IctModel
 from .state import REST, Head, State
-from .warp import CAMERA, NECK, rotation
+from .view import CAMERA, NECK, rotation
 
 F32 = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -15,10 +15,10 @@ import numpy as np
 
 from ...engine.errors import MicroauError
 from .camera import DEFECTS, Camera, write_images, write_video
+from .chance import CONFOUNDS, Excerpts, random_scenario
 from .clip import render
 from .curves import load_recording
 from .people import Person, ict_people, photo_people, sculpted_motion
-from .scenario import CONFOUNDS, Excerpts, Scenario
 from .truth import ClipTruth, write_json, write_labels
 
 ALL = (*CONFOUNDS, *DEFECTS)
@@ -140,7 +140,7 @@ def make_clip(plan: Plan, index: int) -> list[dict[str, str | int]]:
     rate = plan.fps[int(rng.integers(len(plan.fps)))]
     camera = Camera.random(rng, rate, plan.size, plan.confounds)
     face = person.build(round(camera.oed), False)
-    scenario = Scenario.random(
+    scenario = random_scenario(
         rng,
         face.fields,
         plan.seconds,

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from ...engine.records import Picture
 from ...engine.registration import CROP, crop_matrix, to_crop
+from .anatomy import MIDLINE
 from .camera import recoded
+from .chance import VISEMES
 from .clip import Face
-from .fields import MIDLINE, Style
+from .expressions import displacement, draw_units, sided
+from .fields import Style
 from .people import Person
-from .scenario import VISEMES, displacement, draw_units, sided
 from .state import Head, State
 
 AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26)

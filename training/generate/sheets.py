@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .anatomy import FULL, MIDLINE
 from .clip import Face
-from .fields import FULL, MIDLINE
 from .people import Person, face_points, ict_people, photo_person
 from .samples import AUS
 from .state import REST, State

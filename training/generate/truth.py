@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..emotion import CONTEMPT, OBJECTIVE, THREE
+from .anatomy import split
 from .camera import Camera, Shot, nearest
-from .fields import split
 from .scenario import Movement, Scenario
 
 LABEL_COLUMNS = ("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units",

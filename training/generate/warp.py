@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,7 +22,9 @@ from ...engine.registration import Affine, apply, invert
 from . import raster
 from .fields import Fields, FieldsOf, Style, lid_gap
 from .mesh import face_frame, mirror, refine, sheet, skirt_points, with_skirt
+from .openings import PATCH_TRIANGLES, RIM, Ground, Patch, eye_patches, mouth_patch, warped
 from .state import REST, Head, State
+from .view import CAMERA, NECK, rotation
 
 F32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -32,58 +33,10 @@ DENSITY = 2.0
 """Texture pixels per canvas pixel, where the photograph has them."""
 OPTICS = 0.45
 """Gaussian blur of lens and pixel, standard deviation in canvas pixels (fill factor near 1)."""
-CAMERA = 7.0
-"""Distance of the camera in eye distances (60 cm for an adult)."""
-NECK = 0.55
-"""The head turns about a point this many eye distances behind the eyes, and below them."""
 AMBIENT = 0.45
 """Share of the light that comes from everywhere."""
-RIM = 1.0
-"""Width of the soft edge of lids and lips, percent OED."""
 FADE = (0.55, 0.15, 0.0, 0.0)
 """Share of the face oval's expression that the skirt rings take part in (neck and hair)."""
-
-
-GRID = 7
-"""Corners of a patch along each side."""
-
-
-def _grid_triangles() -> raster.I32:
-    grid = np.arange(GRID * GRID).reshape(GRID, GRID)
-    a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]
-    quads = [np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (b, d, c))]
-    return np.concatenate(quads).astype(np.int32)
-
-
-PATCH_TRIANGLES = _grid_triangles()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
-    """A flat thing behind the skin: eyeball, iris or the inside of the mouth."""
-
-    texture: F32
-    """(h, w, C)"""
-    corners: F32
-    """(49, 3) places of a grid over it in texture pixels of the photograph."""
-    looks: F32
-    """(49, 4) as in `raster.cover`."""
-    gaze: bool
-    """Moves with the gaze."""
-
-
-def _patch(
-    texture: F32, corner: tuple[int, int], z: float, opacity: F32 | None = None, *, gaze: bool = False
-) -> Patch:
-    """A patch whose top-left pixel lies at `corner` of the photograph's texture."""
-    h, w = texture.shape[:2]
-    uv = np.array([[x, y] for y in np.linspace(0, h - 1, GRID) for x in np.linspace(0, w - 1, GRID)])
-    looks = np.column_stack([uv, np.ones(len(uv)), np.ones(len(uv))]).astype(np.float32)
-    if opacity is not None:
-        rows, columns = np.rint(uv[:, ::-1].T).astype(int)
-        looks[:, 2] = opacity[rows, columns]
-    corners = np.column_stack([uv + corner, np.full(len(uv), z)]).astype(np.float32)
-    return Patch(np.ascontiguousarray(texture), corners, looks, gaze)
 
 
 class PhotoFace:
@@ -120,8 +73,10 @@ class PhotoFace:
         self._light = np.asarray(light, np.float32) / np.float32(np.linalg.norm(light))
         self._rest_light = raster.lit(self._rest_fine, sheet().triangles, self._light, AMBIENT)
         self._still: tuple[tuple[bytes, tuple[int, int]], F32] | None = None
-        self.patches = [*_eye(self, RIGHT_EYE, RIGHT_IRIS), *_eye(self, LEFT_EYE, LEFT_IRIS)]
-        self.patches.append(_mouth(self))
+        ground = Ground(self.texture, self.points, self.oed)
+        eyes = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
+        self.patches = [patch for lids, iris in eyes for patch in eye_patches(ground, lids, iris)]
+        self.patches.append(mouth_patch(ground))
 
     def with_style(self, style: Style) -> PhotoFace:
         """The same face, moving in another person's way."""
@@ -200,7 +155,7 @@ class PhotoFace:
             return np.zeros((size[1], size[0], self.texture.shape[2]), np.float32)
         key = (matrix.tobytes(), size)
         if self._still is None or self._still[0] != key:
-            self._still = key, _warped(self.texture, matrix, size)
+            self._still = key, warped(self.texture, matrix, size)
         return self._still[1].copy()
 
     def _on_canvas(
@@ -235,17 +190,6 @@ class PhotoFace:
         shift = moved - centred
         shift[:, :2] += moved[:, :2] * (rest / depth - 1)
         return np.asarray(points + shift * share[:, None])
-
-
-def rotation(head: Head) -> Floats:
-    """(3, 3) for points (x right, y down, z away): yaw about y, pitch about x, roll about z."""
-    yaw, pitch, roll = np.radians([head.yaw, head.pitch, head.roll])
-    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    cr, sr = np.cos(roll), np.sin(roll)
-    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x)
 
 
 def _fine(control: Floats, oed: float) -> F32:
@@ -298,110 +242,3 @@ def _texture(photo: NDArray[np.uint8], factor: float, density: float) -> tuple[F
     if sized.ndim == 2:
         sized = sized[:, :, None]
     return np.ascontiguousarray(sized), size[0] / photo.shape[1]
-
-
-def _warped(texture: F32, matrix: Affine, size: tuple[int, int]) -> F32:
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    image = cv2.warpAffine(texture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    image = np.asarray(image, np.float32)
-    return np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])
-
-
-def _region(face: PhotoFace, outline: Floats, margin: float) -> tuple[F32, tuple[int, int], Floats]:
-    """Cut-out of the texture around an outline: pixels, corner, outline in its pixels."""
-    low = np.floor(outline.min(axis=0) - margin).astype(int)
-    high = np.ceil(outline.max(axis=0) + margin).astype(int) + 1
-    size = (int(high[0] - low[0]), int(high[1] - low[1]))
-    shift = np.array([[1.0, 0, low[0]], [0, 1.0, low[1]]])
-    return _warped(face.texture, shift, size), (int(low[0]), int(low[1])), outline - low
-
-
-def _inside(shape: tuple[int, int], outline: Floats, shrink: float) -> NDArray[np.bool_]:
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], 1, shift=4)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5) > shrink
-    return np.asarray(inside, bool)
-
-
-def _inpainted(pixels: F32, known: NDArray[np.bool_]) -> F32:
-    """Unknown pixels filled from the known ones; all known colours where nothing is near."""
-    if not known.any():
-        return np.full_like(pixels, pixels.mean())
-    bytes_ = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-    filled = cv2.inpaint(bytes_ if pixels.shape[2] == 3 else bytes_[:, :, 0],
-                         (~known).astype(np.uint8), 3, cv2.INPAINT_TELEA)  # fmt: skip
-    filled = np.asarray(filled, np.float32).reshape(pixels.shape)
-    return np.where(known[:, :, None], pixels, filled)
-
-
-def _eye(face: PhotoFace, lids: NDArray[np.intp], iris: NDArray[np.intp]) -> list[Patch]:
-    """The white of the eye with the iris taken out, and the iris as a disc of its own."""
-    percent = face.oed / 100
-    pixels, corner, outline = _region(face, face.points[lids, :2], 7 * percent)
-    shape = (pixels.shape[0], pixels.shape[1])
-    centre = face.points[iris[0], :2] - corner
-    radius = float(np.linalg.norm(face.points[iris[1:], :2] - face.points[iris[0], :2], axis=1).mean())
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    distance = np.hypot(columns - centre[0], rows - centre[1])
-    visible = _inside(shape, outline, RIM * percent)
-    white = _inpainted(pixels, visible & (distance > 1.12 * radius))
-    white = _shaded(white, rows, outline, percent)
-    disc = _round(pixels, distance, visible, radius)
-    opacity = np.clip((1.1 * radius - distance) / (0.14 * radius), 0, 1).astype(np.float32)
-    z = float(face.points[lids, 2].mean())
-    return [_patch(white, corner, z), _cut(disc, opacity, corner, centre, 1.2 * radius, z)]
-
-
-def _shaded(white: F32, rows: NDArray[np.int_], outline: Floats, percent: float) -> F32:
-    """The eyeball darkens above and below the opening, under the lids."""
-    top, bottom = outline[:, 1].min(), outline[:, 1].max()
-    hidden = np.maximum(np.maximum(top - rows, rows - bottom), 0) / (6 * percent)
-    return np.asarray(white * (1 - 0.45 * np.clip(hidden, 0, 1))[:, :, None], np.float32)
-
-
-def _round(pixels: F32, distance: Floats, visible: NDArray[np.bool_], radius: float) -> F32:
-    """The iris with what the lids hide filled in by the mean of its ring."""
-    ring = np.minimum((distance / radius * 8).astype(int), 12)
-    disc = pixels.copy()
-    colour = pixels[visible].mean(axis=0) if visible.any() else pixels.mean(axis=(0, 1))
-    for k in range(13):
-        of_ring = ring == k
-        seen = of_ring & visible
-        colour = pixels[seen].mean(axis=0) if seen.any() else colour
-        disc[of_ring & ~visible] = colour
-    return disc
-
-
-def _cut(disc: F32, opacity: F32, corner: tuple[int, int], centre: Floats, reach: float, z: float) -> Patch:
-    low = np.maximum(np.floor(centre - reach).astype(int), 0)
-    high = np.ceil(centre + reach).astype(int) + 1
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
-    place = (corner[0] + int(low[0]), corner[1] + int(low[1]))
-    return _patch(disc[window], place, z, opacity[window], gaze=True)
-
-
-def _mouth(face: PhotoFace) -> Patch:
-    """Inside of the mouth: what the photograph shows of it, else a dark hollow with upper teeth."""
-    percent = face.oed / 100
-    outline = face.points[LIPS_INNER, :2]
-    pixels, corner, local = _region(face, outline, 14 * percent)
-    z = float(face.points[LIPS_INNER, 2].mean()) + 4 * percent
-    gap = float(np.linalg.norm(face.points[13, :2] - face.points[14, :2]))
-    shape = (pixels.shape[0], pixels.shape[1])
-    if gap > 3 * percent:
-        return _patch(_inpainted(pixels, _inside(shape, local, RIM * percent)), corner, z)
-    return _patch(_hollow(pixels, local, percent), corner, z)
-
-
-def _hollow(pixels: F32, outline: Floats, percent: float) -> F32:
-    rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
-    middle = outline.mean(axis=0)
-    below = (rows - middle[1]) / percent
-    aside = (columns - middle[0]) / percent
-    lips = pixels[_inside(pixels.shape[:2], outline, -1)].mean() if len(pixels) else 100.0
-    teeth = np.clip((2.0 - below) / 1.2, 0, 1) * np.clip((20 - np.abs(aside)) / 8, 0, 1)
-    teeth *= 1 - 0.25 * np.exp(-((np.mod(aside + 3.4, 6.8) - 3.4) ** 2) / 0.5)
-    dark = np.array([0.30, 0.16, 0.15]) if pixels.shape[2] == 3 else np.array([0.2])
-    pale = np.array([1.15, 1.05, 0.92]) if pixels.shape[2] == 3 else np.array([1.06])
-    mix = teeth[:, :, None]
-    return np.asarray(lips * (dark * (1 - mix) + pale * mix), np.float32)
