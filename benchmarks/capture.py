@@ -25,11 +25,12 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from microau.stream.capture import Capture
 from microau.stream.inputs import open_source
 from microau.stream.sources.camera import DeviceStream
 from microau.stream.sources.pictures import Converter, same
-from numpy.typing import NDArray
 
 RATE = 200
 

@@ -19,13 +19,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from skimage.data import astronaut
+from skimage.registration import optical_flow_tvl1
+
 from microau.engine.flow import FLOWS, optical_flow
 from microau.engine.registration import CROP
 from microau.engine.tokens import gather_tokens, landmark_table, unit_tokens
 from microau.engine.tvl1 import tvl1_batch, warm_up
-from numpy.typing import NDArray
-from skimage.data import astronaut
-from skimage.registration import optical_flow_tvl1
 
 Bytes = NDArray[np.uint8]
 Array = NDArray[Any]

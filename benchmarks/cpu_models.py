@@ -23,6 +23,7 @@ import onnx
 import onnxruntime as ort
 import torch
 from gpu_models import VitB32
+
 from microau.engine.describe import DEFAULT_BUNDLE
 from microau.export.onnx_graph import load
 from microau.export.quantise import convert

@@ -19,11 +19,12 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+from skimage.data import astronaut
+
 from microau.engine.face_models import mesh_region
 from microau.engine.face_models.onnx import OnnxFaceModels
 from microau.engine.faces import FaceConfig, FaceTracker, find_faces
 from microau.engine.records import Frame, Picture
-from skimage.data import astronaut
 
 RATE = 200
 WARM_UP = 50

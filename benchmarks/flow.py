@@ -20,8 +20,9 @@ from functools import partial
 import cv2
 import numpy as np
 from known_motion import Array, Bytes, Condition, Face, Pair, load_faces, render
-from microau.engine.flow import FLOWS, optical_flow
 from skimage.registration import optical_flow_tvl1
+
+from microau.engine.flow import FLOWS, optical_flow
 
 Method = Callable[[Bytes, Bytes], Array]
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from flow import errors
 from known_motion import Array, Bytes, Condition, load_faces, render
+
 from microau.engine.flow import optical_flow
 
 PICTURE = Path(__file__).parents[1] / "docs/pictures/flow.jpg"

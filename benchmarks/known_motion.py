@@ -15,10 +15,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from microau.engine.registration import CROP, crop_matrix
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from skimage.data import astronaut
+
+from microau.engine.registration import CROP, crop_matrix
 
 Array = NDArray[np.floating]
 Bytes = NDArray[np.uint8]

@@ -47,10 +47,9 @@ def main() -> None:
             assert sender.stdout is not None
             url = f"tcp://127.0.0.1:{int(sender.stdout.readline())}"
             out = str(Path(folder) / "out")
-            subprocess.run(
-                [sys.executable, "-c", "from microau.stream.cli import main; main()", url, "--out", out, "--quiet"],
-                check=True, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+            run = "from microau.stream.cli import main; main()"
+            command = [sys.executable, "-c", run, url, "--out", out, "--quiet"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             sender.kill()
         record = json.loads((Path(folder) / "out" / "run.json").read_text())
     counts = record["counts"]

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from looped import SAMPLE
+
 from microau.engine.faces import find_faces
 from microau.engine.motion import smooth
 from microau.engine.region_tracking import make_reference, track

@@ -17,8 +17,9 @@ from pathlib import Path
 
 STARTED = time.perf_counter()
 
-import microau  # noqa: E402
 from looped import looped  # noqa: E402
+
+import microau  # noqa: E402
 
 
 def run(clip: Path) -> dict[str, float]:

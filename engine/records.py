@@ -106,7 +106,7 @@ def _warp_chroma(plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int]
 
 
 def warp(plane: Gray, matrix: NDArray[np.float64], size: tuple[int, int]) -> Gray:
-    """Crop (height, width) of a plane (H, W) uint8; matrix (2, 3) from crop to plane pixels, border repeated."""
+    """Crop (height, width) of a plane (H, W) uint8; matrix (2, 3) from crop to plane, border repeated."""
     matrix = np.asarray(matrix, np.float64)
     shrink = int(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]) ** 0.5)
     if shrink >= 2:

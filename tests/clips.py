@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from microau.stream.source import Source
 from numpy.typing import NDArray
+
+from microau.stream.source import Source
 
 WIDTH, HEIGHT = 96, 64
 BITS = 10

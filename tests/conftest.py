@@ -30,8 +30,9 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory):
     """A bundle of random weights and the default's structure, exported once."""
-    from microau.export.bundle import write_bundle
     from tiny import tiny_trained
+
+    from microau.export.bundle import write_bundle
 
     path = tmp_path_factory.mktemp("bundle") / "tiny.onnx"
     write_bundle(tiny_trained(), path, "tiny")

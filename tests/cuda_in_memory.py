@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
 from microau.engine import cuda_driver
 from microau.engine.bundle import Bundle
 from microau.engine.inference import INPUTS, OUTPUTS

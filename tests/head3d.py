@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+
 from microau.engine.pose import rotation_of
 
 OED = 8.9  # of the head, in its own unit

@@ -2,6 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
+
 from microau.engine.describe import Decided
 from microau.engine.explain import Shift
 from microau.engine.records import Face

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+
 from microau.stream.ahead import Ahead
 
 

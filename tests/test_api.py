@@ -5,13 +5,14 @@ import sys
 import threading
 
 import cv2
-import microau
 import numpy as np
 import pytest
 from clips import write_video
 from commands import SAMPLE, run
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+import microau
 from microau.engine.records import Face
 from microau.engine.registration import apply, crop_matrix
 from microau.stream.api import table

@@ -6,6 +6,7 @@ import doctest
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from microau.training.datasets import aus
 from microau.training.datasets.aus import AuCode, AuError, UnitLabel, parse_aus, presence, sides
 

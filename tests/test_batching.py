@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from microau.engine.batch_sizes import parts, sizes
 from microau.engine.batching import Batcher, SharedEngine, run_together
 

@@ -11,10 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import microau
 import numpy as np
 import onnx
 import pytest
+from nets import token_net
+from onnx import helper
+from tiny import tiny_inputs, tiny_model
+
+import microau
 from microau.engine import cuda_driver
 from microau.engine.bundle import KEY, Bundle, read_bundle
 from microau.engine.engine_file import (
@@ -32,9 +36,6 @@ from microau.engine.trt_flavour import import_flavour
 from microau.export.onnx_graph import load
 from microau.export.quantise import variant_of
 from microau.export.trt.cli import main
-from nets import token_net
-from onnx import helper
-from tiny import tiny_inputs, tiny_model
 
 ROOT = Path(microau.__file__).parent
 SHIPPED = ROOT / "engine" / "assets" / "default.onnx"

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import onnx
 import pytest
+from tiny import AUS, tiny_inputs, tiny_trained
+
 from microau.engine.bundle import KEY, graph_sha256, read_bundle, split_model
 from microau.engine.errors import MicroauError
 from microau.engine.inference import INPUTS, OUTPUTS, open_engine
 from microau.export.bundle import Deployed, parity
 from microau.training.checkpoint import load, save
 from microau.training.layout import Layout
-from tiny import AUS, tiny_inputs, tiny_trained
 
 
 def test_the_bundle_says_what_the_model_is(tiny_bundle):

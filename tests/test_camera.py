@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import drawing, number_of, write_video
+
 from microau import MicroauError
 from microau.stream.capture import Capture
 from microau.stream.inputs import open_source

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from clips import number_of, write_video
+
 from microau.engine.records import Frame, Picture
 from microau.stream.capture import Capture, size
 from microau.stream.inputs import open_source

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from clips import write_video
 from commands import SAMPLE, run
+
 from microau.stream.cli import main
 from microau.stream.settings import read_config
 

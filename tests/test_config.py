@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau.engine.errors import MicroauError
 from microau.stream.config import Config, kind
 from microau.stream.options import OPTIONS, with_options

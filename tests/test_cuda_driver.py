@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 
 import pytest
+
 from microau.engine import cuda_driver
 from microau.engine.errors import MicroauError
 

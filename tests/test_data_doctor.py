@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from dataset_folders import HEADER2, put_frames, put_xlsx, row2
+
 from microau.training.cli_data import main
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from dataset_folders import HEADER2, picture, put_frames, put_video, put_xls, put_xlsx, row2
+
 from microau.engine.errors import MicroauError
 from microau.training import datasets
 from microau.training.datasets import errata, registry

@@ -6,12 +6,13 @@ of flow, generator or model that makes it worse is seen, and chance is not.
 
 import numpy as np
 import pytest
+from skimage.data import astronaut
+
 from microau.engine.describe import DEFAULT_BUNDLE, Describer
 from microau.engine.facial_flow import RUNTIME, facial_flow
 from microau.training import metrics
 from microau.training.generate.people import face_points, photo_person
 from microau.training.generate.samples import AUS, PairConfig, pairs
-from skimage.data import astronaut
 
 MOVES, STILL = 0.5, 0.2
 """Percent OED, as in the recipe: moving from the one, still up to the other."""

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from microau.engine.aus import UNITS
 from microau.engine.bundle import read_bundle
 from microau.engine.describe import Describer, decide, decide_emotion, read_outputs

@@ -11,13 +11,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from tiny import tiny_inputs, tiny_model, tiny_trained
+
 from microau.engine import cuda_driver
 from microau.engine.errors import MicroauError
 from microau.engine.inference import INPUTS, OUTPUTS, Device, Engine, open_engine
 from microau.export.bundle import Deployed
-from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
-from tiny import tiny_inputs, tiny_model, tiny_trained
 
 ATOL = {"onnxruntime": 2e-5, "torch": 2e-5, "tensorrt": 2e-3}
 """Largest difference from NumPy, by the first word of the back end; TensorRT may use TF32."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dataset_folders import put_frames, put_video
+
 from microau.engine.errors import MicroauError
 from microau.training import evaluation
 from microau.training.datasets.registry import load

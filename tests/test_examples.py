@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
 from microau.stream.events import FLAGS
 from microau.stream.table import EVENT_COLUMNS, FRAME_COLUMNS
 

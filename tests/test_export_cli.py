@@ -8,6 +8,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score, roc_auc_score
+from tiny import AUS, tiny_trained
+
 from microau.engine.bundle import read_bundle
 from microau.engine.facial_flow import RUNTIME
 from microau.engine.flow_image import image_of
@@ -18,8 +21,6 @@ from microau.export.quantise import variant_of
 from microau.training.checkpoint import save
 from microau.training.fit import Recipe
 from microau.training.flow_samples import FlowSamples, write_shard
-from sklearn.metrics import f1_score, roc_auc_score
-from tiny import AUS, tiny_trained
 
 PERSONS = ("photo/a", "photo/b", "photo/c")
 SPLIT = {"train": ["photo/a"], "validation": ["photo/b"], "test": ["photo/c"]}

@@ -10,14 +10,15 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from skimage import data
+from tflite_file import TfliteFile
+
 from microau.engine.errors import MicroauError
 from microau.engine.face_models.onnx import ASSETS, open_model
 from microau.export import face_models
 from microau.export.face_geometry import read_geometry
 from microau.export.tflite import read
 from microau.export.tflite_onnx import convert
-from skimage import data
-from tflite_file import TfliteFile
 
 RECORDED = np.load(Path(__file__).parent / "data" / "mediapipe_astronaut.npz")
 # As in data/record_face_models.py: row, column and side of the piece of the photograph.

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from microau.engine.face_search import DETECTABLE, squares
 
 FACE = 1.6  # width and height of a face over the distance of its outer eye corners

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from head3d import Head
+from skimage import data
+
 from microau.engine import landmarks as lm
 from microau.engine.errors import MicroauError
 from microau.engine.face_models import mesh_region, open_models
@@ -17,7 +19,6 @@ from microau.engine.face_search import squares
 from microau.engine.faces import FaceConfig, FaceTracker, find_faces
 from microau.engine.pose import head_pose, rotation_of
 from microau.engine.records import Frame, Picture
-from skimage import data
 
 RECORDED = np.load(Path(__file__).parent / "data" / "mediapipe_astronaut.npz")
 ASTRONAUT = data.astronaut()

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from microau.engine.errors import MicroauError
 from microau.engine.flow import FLOWS, optical_flow
 

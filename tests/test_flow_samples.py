@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from microau.engine.errors import MicroauError
 from microau.engine.flow_image import FlowSpec
 from microau.training.augment import Variation, mirrored, vary

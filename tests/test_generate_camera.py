@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau.training.generate.camera import Camera, nearest, recoded, write_images, write_video
 
 

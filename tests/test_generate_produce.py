@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from faces_to_move import astronaut
+
 from microau.engine.errors import MicroauError
 from microau.training.datasets import registry
 from microau.training.evaluation.files import read_truths

@@ -3,10 +3,11 @@
 import numpy as np
 import onnxruntime
 import pytest
+from tiny import tiny_inputs, tiny_model
+
 from microau.engine.bundle import read_bundle
 from microau.engine.errors import MicroauError
 from microau.engine.inference import OUTPUTS, Device, Engine, open_engine
-from tiny import tiny_inputs, tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from microau.training.losses import contrastive, global_dependency, unit_cross_entropy
 
 B, N, D = 6, 3, 5

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from microau.engine.errors import MicroauError
 from microau.engine.magnification import collapse, laplacian, magnify, magnify_by_phase
 from microau.engine.tvl1 import tvl1

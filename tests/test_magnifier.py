@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from microau.engine.errors import MicroauError
 from microau.training.cli_data import main
 from microau.training.magnifier import scenes

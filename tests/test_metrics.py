@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics as sk
+
 from microau.engine.errors import MicroauError
 from microau.training import metrics
 from microau.training.metrics import presence
 from microau.training.metrics.emotion import accuracy, class_f1, class_recall
-from sklearn import metrics as sk
 
 MODULES = [f"{metrics.__name__}.{m.name}" for m in pkgutil.iter_modules(metrics.__path__)]
 

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tiny import AUS, SIZES, tiny_inputs, tiny_model
+
 from microau.engine.aus import UNITS
 from microau.engine.landmarks import CANONICAL
 from microau.training.emotion import prototypes
@@ -12,7 +14,6 @@ from microau.training.fit import opposite
 from microau.training.layout import DEFAULT_AUS, Layout
 from microau.training.model import CompactTower, EmotionByText
 from microau.training.prompts import PHRASES, sentence, tokenize, vocabulary
-from tiny import AUS, SIZES, tiny_inputs, tiny_model
 
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:

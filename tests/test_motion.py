@@ -35,7 +35,9 @@ def moved(rgb, face, bumps=(), head=None, gain=1.0):
     image = cv2.remap(rgb, fx, fy, cv2.INTER_CUBIC)
     points = face.points.copy()
     if head is not None:
-        image = cv2.warpAffine(image, head, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.warpAffine(
+            image, head, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
         points[:, :2] = points[:, :2] @ head[:, :2].T + head[:, 2]
     return np.clip(image * gain, 0, 255).astype(np.uint8), Face(0, points, 1.0)
 

@@ -13,12 +13,13 @@ import pytest
 from clips import number_of, write_video
 from hypothesis import given
 from hypothesis import strategies as st
+from rtsp_camera import RtspCamera
+
 from microau import MicroauError
 from microau.stream import urls
 from microau.stream.capture import Capture
 from microau.stream.inputs import open_source
 from microau.stream.sources import network
-from rtsp_camera import RtspCamera
 
 SEND = """
 import sys, time, av

@@ -9,13 +9,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from records import event, face, row
+
 from microau.engine.errors import MicroauError
 from microau.engine.records import Frame, Picture
 from microau.stream.annotation import annotate, canvas_size, strip_height
 from microau.stream.sinks import overlay
 from microau.stream.sinks.overlay import Overlay, check_overlay
 from microau.stream.trace import Trace
-from records import event, face, row
 
 WIDTH, HEIGHT = 200, 150
 BASE = Fraction(1, 1000)

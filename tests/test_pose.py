@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
 from microau.engine.landmarks import CANONICAL, RIGID
 from microau.engine.pose import angles, head_pose, head_rotation, rotation_of
-from scipy.spatial.transform import Rotation
 
 NOSE, CHIN, FOREHEAD, RIGHT_EYE, LEFT_EYE = 4, 152, 10, 33, 263
 FRONTAL = CANONICAL * np.array([1, -1, -1])  # the picture's axes: x right, y down, z away

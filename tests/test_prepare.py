@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from dataset_folders import HEADER2, put_xlsx, row2
+from skimage import data
+
 from microau.engine.errors import MicroauError
 from microau.engine.face_models import open_models
 from microau.engine.faces import find_faces
@@ -18,7 +20,6 @@ from microau.training.prepare.cache import read_cache
 from microau.training.prepare.config import PrepareConfig
 from microau.training.prepare.pair import Preparer
 from microau.training.prepare.run import cache_folder, prepare
-from skimage import data
 
 FACE = np.ascontiguousarray(data.astronaut()[:256, 96:352])  # 256 x 256, one face
 

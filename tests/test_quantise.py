@@ -11,6 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from nets import token_inputs, token_net
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from tiny import tiny_inputs, tiny_model
+
 from microau.engine.bundle import KEY, read_bundle
 from microau.engine.errors import MicroauError
 from microau.engine.inference import OUTPUTS, open_engine
@@ -19,10 +24,6 @@ from microau.export.half import to_half
 from microau.export.onnx_graph import array, constants, element_types, load
 from microau.export.qdq import CPU, FP8, INT8, quantise
 from microau.export.quantise import CALIBRATED, VARIANTS, convert, convert_file, variant_of
-from nets import token_inputs, token_net
-from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
-from tiny import tiny_inputs, tiny_model
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 

@@ -31,8 +31,8 @@ def turned(points, yaw_deg, pitch_deg, shift=(0.0, 0.0)):
     yaw, pitch = np.radians([yaw_deg, pitch_deg])
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    neck = points.mean(axis=0) + [0, 60, 80]
-    return (points - neck) @ (about_y @ about_x).T + neck + [*shift, 0]
+    neck = points.mean(axis=0) + np.array([0, 60, 80])
+    return (points - neck) @ (about_y @ about_x).T + neck + np.array([*shift, 0])
 
 
 @pytest.mark.parametrize(("yaw", "pitch"), [(1, 0), (0, 1.5), (-2, 1)])

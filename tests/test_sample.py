@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import microau
 import pytest
+
+import microau
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 CLIP = SAMPLES / "astronaut.mp4"
@@ -18,7 +19,7 @@ FRAME_S = 0.005
 
 
 def events(source, **settings):
-    settings.setdefault("model","/tmp/default.onnx")
+    settings.setdefault("model", "/tmp/default.onnx")
     with microau.Stream(source, **settings) as stream:
         return sorted(stream, key=lambda event: event.onset_s)
 

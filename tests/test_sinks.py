@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import AUS, event, events, row
+
 from microau.engine.errors import MicroauError
 from microau.stream.event_words import describe
 from microau.stream.files import LineFile, write_whole
 from microau.stream.sinks.events_csv import EventsCsv
 from microau.stream.sinks.events_jsonl import EventsJsonl
 from microau.stream.sinks.frames_csv import FramesCsv
-from records import AUS, event, events, row
 
 CONTRACT = (
     "event_id,face_id,onset_frame,apex_frame,offset_frame,onset_s,apex_s,offset_s,score,aus,emotion,"

@@ -13,6 +13,7 @@ import pytest
 from clips import drawing, number_of, numbers, write_pictures, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau import MicroauError
 from microau.stream.inputs import open_source
 from microau.stream.source import Counts

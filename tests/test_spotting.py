@@ -71,15 +71,26 @@ def test_slow_drift_gives_nothing():
 
 def test_speech_gives_nothing():
     time = clock(8)
-    talk = np.abs(np.sin(2 * np.pi * 1.9 * time)) * ((time > 2) & (time < 6)) * (1 + 0.4 * np.sin(5.1 * time))
-    jaw = {"middle of the lower lip": (0.0, 3.0), "chin": (0.0, 2.5), "left lower lip": (0, 2.5), "right lower lip": (0, 2.5)}
+    talk = (
+        np.abs(np.sin(2 * np.pi * 1.9 * time)) * ((time > 2) & (time < 6)) * (1 + 0.4 * np.sin(5.1 * time))
+    )
+    jaw = {
+        "middle of the lower lip": (0.0, 3.0),
+        "chin": (0.0, 2.5),
+        "left lower lip": (0, 2.5),
+        "right lower lip": (0, 2.5),
+    }
     assert windows(motions(time, [(jaw, talk)])) == []
 
 
 def test_a_blink_alone_gives_nothing():
     time = clock()
     course = pulse(time, 2.5, 2.6, 2.8)
-    lids = {f"{side} {lid} lid": (0.0, 6.0 if lid == "upper" else -1.5) for side in ("right", "left") for lid in ("upper", "lower")}
+    lids = {
+        f"{side} {lid} lid": (0.0, 6.0 if lid == "upper" else -1.5)
+        for side in ("right", "left")
+        for lid in ("upper", "lower")
+    }
     lids |= {f"{side} cheek below the eye": (0.0, -0.6) for side in ("right", "left")}
     eyes = np.stack([0.3 - 0.25 * course] * 2, axis=1)
     assert windows(motions(time, [(lids, course)], eyes=eyes)) == []
@@ -111,7 +122,9 @@ def test_a_hole_inside_the_window_is_named():
     time = clock()
     keep = (time < 2.55) | (time > 2.57)
     missing = np.where(np.diff(time[keep], prepend=0) > 0.006, 4, 0)
-    (found,) = windows(motions(time[keep], [(SMILE, 2.0 * pulse(time[keep], 2.5, 2.64, 2.9))], missing=missing))
+    (found,) = windows(
+        motions(time[keep], [(SMILE, 2.0 * pulse(time[keep], 2.5, 2.64, 2.9))], missing=missing)
+    )
     assert "gap" in found.confounds.flags()
 
 

@@ -11,6 +11,7 @@ import json
 import numpy as np
 import pytest
 from cuda_in_memory import Context, MemoryDriver, expected, memory_tensorrt
+
 from microau.engine import cuda_driver
 from microau.engine.bundle import KEY, read_bundle
 from microau.engine.engine_file import BuildOptions, EngineCard, EngineRefused, write_card

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microau.engine.tokens import gather_tokens, landmark_table, token_indices, unit_tokens
 
 PAPER_UNITS = [[19, 20, 21, 22, 23, 24], [38, 41, 44, 47], [48, 54], [55, 59, 60, 64], [7, 8, 9, 57]]

@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from microau.engine.errors import MicroauError
-from microau.engine.tvl1 import Tvl1, Tvl1Solver, tvl1, tvl1_batch
 from scipy.ndimage import map_coordinates, uniform_filter
 from skimage.data import astronaut
 from skimage.registration import optical_flow_tvl1
+
+from microau.engine.errors import MicroauError
+from microau.engine.tvl1 import Tvl1, Tvl1Solver, tvl1, tvl1_batch
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import boolean, cuda, float32, int64, uint8
+from simulated_cuda import smooth_pairs
+
 from microau.engine import tokens_cuda
 from microau.engine import tvl1_cuda_kernels as tvl1_kernels
 from microau.engine.errors import MicroauError
@@ -19,8 +22,6 @@ from microau.engine.tokens import gather_tokens, landmark_table, unit_tokens
 from microau.engine.tokens_cuda import gather_tokens_cuda, unit_tokens_cuda
 from microau.engine.tvl1 import Tvl1, tvl1, tvl1_batch
 from microau.engine.tvl1_cuda import Tvl1Cuda
-from numba import boolean, cuda, float32, int64, uint8
-from simulated_cuda import smooth_pairs
 
 HERE = Path(__file__).parent
 NEAR = 1e-3

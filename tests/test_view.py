@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from commands import SAMPLE, script
+
 from microau.engine.errors import MicroauError
 from microau.stream.view import check_display
 
