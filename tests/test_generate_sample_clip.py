@@ -49,6 +49,7 @@ def test_the_pictures_are_those_of_the_script(truth):
     """At every apex: the decoded frame against one drawn now, apart from noise and compression."""
     pytest.importorskip("skimage")
     from faces_to_move import astronaut
+
     from microau.training import sample_clip
 
     face = astronaut().build(sample_clip.CAMERA.oed, False)
