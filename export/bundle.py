@@ -31,8 +31,6 @@ from ..training.model import EmotionByText
 from ..training.prompts import sentence
 
 OPSET = 18
-EMOTION_MARGIN = 0.02
-"""Mean cosine by which the best class must lead; half of what one unit of seventeen can change."""
 TOLERANCE = 2e-4
 """Largest difference between torch and ONNX Runtime in any output, single precision."""
 
@@ -123,7 +121,7 @@ def describe(trained: Trained, path: Path, name: str, sha256: str) -> Bundle:
         flow=trained.flow,
         emotions=tuple(table),
         prototypes=table,
-        emotion_margin=EMOTION_MARGIN,
+        emotion_margin=trained.calibration.emotion_margin,
         shapes={
             "flow": (None, 3, sizes.image, sizes.image),
             "landmarks": (None, landmarks, 2),

@@ -29,7 +29,7 @@ def tiny_model(aus: tuple[int, ...] = AUS, seed: int = 0) -> MicroAuClip:
 
 def tiny_trained() -> Trained:
     n = len(AUS)
-    calibration = Calibration((1.5,) * n, (0.5,) * n, (0.7,) * n, (3.0,) * n)
+    calibration = Calibration((1.5,) * n, (0.5,) * n, (0.7,) * n, (3.0,) * n, 0.01)
     return Trained(tiny_model(), SIZES, calibration, RUNTIME, {"licence": "Apache-2.0"})
 
 

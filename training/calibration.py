@@ -30,6 +30,8 @@ class Calibration:
     side_temperature: tuple[float, ...]
     side_margin: tuple[float, ...]
     """Difference of the sides' calibrated log-odds from which one side alone is named."""
+    emotion_margin: float = 0.0
+    """Similarity by which the best emotion class must lead."""
 
 
 def temperature(logits: Array, labels: NDArray[np.integer]) -> float:

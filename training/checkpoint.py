@@ -53,5 +53,6 @@ def load(folder: Path) -> Trained:
     sizes = CompactSizes(**record["sizes"])
     model = compact_model(Layout.of(record["aus"]), sizes)
     model.load_state_dict(load_file(folder / WEIGHTS))
-    calibration = Calibration(**{name: tuple(v) for name, v in record["calibration"].items()})
+    numbers = record["calibration"].items()
+    calibration = Calibration(**{n: tuple(v) if isinstance(v, list) else v for n, v in numbers})
     return Trained(model.eval(), sizes, calibration, FlowSpec.from_json(record["flow"]), record["card"])

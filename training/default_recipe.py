@@ -63,7 +63,7 @@ def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: S
     people = split(samples.persons)
     say(f"{len(samples)} samples of {len(samples.persons)} persons, {len(people.train)} trained on")
     model = fit(samples.of(people.train), recipe.fit, say)
-    calibration = calibrate(ask(model, samples.of(people.validation), recipe.fit), model.layout.sided)
+    calibration = calibrate(ask(model, samples.of(people.validation), recipe.fit), model.layout)
     card: dict[str, Any] = {
         "licence": "Apache-2.0",
         "attribution": ATTRIBUTION,

@@ -45,6 +45,11 @@ class CompactSizes:
     text_heads: int = 4
 
 
+SCALE = 5.0
+"""Where the contrastive loss's logit scale starts; it is learned. CLIP's 1 / 0.07 asks for so little
+difference between a unit's two sentences that they stay alike, and Eq 13 needs them apart."""
+
+
 class Prediction(NamedTuple):
     """What the network says of a batch."""
 
@@ -206,7 +211,7 @@ class MicroAuClip(nn.Module):
         self.gda = GlobalDependencyAttention(units, width)
         self.heads = _heads(units, width, 2)
         self.left, self.right = _heads(units, width, 1), _heads(units, width, 1)
-        self.log_scale = nn.Parameter(torch.tensor(10.0).log())  # of the contrastive loss
+        self.log_scale = nn.Parameter(torch.tensor(SCALE).log())  # of the contrastive loss
 
     def forward(self, image: Tensor, landmarks: Tensor) -> Prediction:
         tokens = self.visual(image)  # (B, h, w, D)

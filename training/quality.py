@@ -26,6 +26,7 @@ from .calibration import (
 from .emotion import prototypes
 from .fit import Recipe, label
 from .flow_samples import FlowSamples
+from .layout import Layout
 from .model import EmotionByText, MicroAuClip
 
 Array = NDArray[np.float32]
@@ -83,8 +84,9 @@ def ask(model: MicroAuClip, samples: FlowSamples, recipe: Recipe, batch: int = 6
     )
 
 
-def calibrate(said: Said, sided: NDArray[np.bool_]) -> Calibration:
+def calibrate(said: Said, layout: Layout) -> Calibration:
     """Temperatures and thresholds of every unit and its sides, on the validation persons."""
+    sided = layout.sided
     whole = [_fit(said.logits[:, n], said.labels[:, n], said.still) for n in range(len(sided))]
     sides = [
         _fit_sides(said.side_logits[:, n], said.side_labels[:, n]) if sided[n] else (1.0, NEVER)
@@ -95,7 +97,42 @@ def calibrate(said: Said, sided: NDArray[np.bool_]) -> Calibration:
         threshold=tuple(p for _, p in whole),
         side_temperature=tuple(t for t, _ in sides),
         side_margin=tuple(m for _, m in sides),
+        emotion_margin=fit_emotion_margin(said, layout.aus),
     )
+
+
+KEPT = 0.95
+"""Share of the clear expressions whose emotion class must stand out far enough."""
+
+
+def fit_emotion_margin(said: Said, aus: tuple[int, ...]) -> float:
+    """The lead that all but a few clear expressions have, of those whose best class is right."""
+    truth, scores = emotion_truth(said.labels, aus), _classes(said)
+    right = scores.argmax(axis=1) == truth
+    lead = np.diff(np.sort(scores, axis=1)[:, -2:], axis=1)[:, 0]
+    return float(np.quantile(lead[right], 1 - KEPT)) if right.any() else 0.0
+
+
+def emotion_truth(labels: Labels, aus: tuple[int, ...]) -> NDArray[np.intp]:
+    """(S,) number of the class of which the moving units are a prototype; -1: of none, or not known."""
+    table = prototypes(aus)
+    classes = {frozenset(p): r for r, sets in enumerate(table.values()) for p in sets if p}
+    sets = [frozenset(np.array(aus)[row == 1].tolist()) for row in labels]
+    known = (labels >= 0).all(axis=1)
+    return np.array([classes.get(s, -1) if k else -1 for s, k in zip(sets, known, strict=True)], np.intp)
+
+
+def emotion_accuracy(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> float:
+    """Share of the clear expressions whose class is named: the best one, far enough ahead."""
+    truth, scores = emotion_truth(said.labels, aus), _classes(said)
+    lead = np.diff(np.sort(scores, axis=1)[:, -2:], axis=1)[:, 0]
+    named = np.where(lead >= calibration.emotion_margin, scores.argmax(axis=1), -1)
+    return _share((named == truth)[truth >= 0])
+
+
+def _classes(said: Said) -> Array:
+    """(S, R) similarities without 'other', which comes last."""
+    return said.emotion[:, :-1]
 
 
 def report(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> dict[str, Any]:
@@ -119,6 +156,7 @@ def report(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> dict[s
         "side_accuracy": round(side_accuracy(said, calibration), 4),
         "both_sides_accuracy": round(side_accuracy(said, calibration, alone=False), 4),
         "still_pairs_with_a_unit": round(_share(np.any(decided[said.still], axis=1)), 4),
+        "emotion_accuracy": round(emotion_accuracy(said, calibration, aus), 4),
         "reliability": reliability(probability[known], said.labels[known]),
         "calibration_error": round(expected_calibration_error(probability[known], said.labels[known]), 4),
     }

@@ -30,7 +30,7 @@ def transfer(samples: FlowSamples, recipe: DefaultRecipe, out: Path, say: Say) -
         say(f"transfer: {len(own)} persons of {kind}")
         model = fit(samples.of(own), recipe.fit, say)
         chosen = samples.of(name for name in people.validation if geometry(name) == kind)
-        calibration = calibrate(ask(model, chosen, recipe.fit), model.layout.sided)
+        calibration = calibrate(ask(model, chosen, recipe.fit), model.layout)
         for other, judged in judge(model, samples, people.test, recipe.fit, calibration).items():
             if other != kind:
                 found[f"{kind} to {other}"] = judged
