@@ -7,13 +7,17 @@ import numpy as np
 from ..engine.describe import DEFAULT_BUNDLE, Describer
 from ..engine.records import Gray, warp
 from ..engine.registration import CROP, apply, invert, to_crop
+from ..engine.tvl1 import warm_up
 from .config import Config, ModelConfig
 from .events import Event
 from .spotting import Window
 
 
 def load_describer(config: ModelConfig) -> Describer:
-    """The model bundle that the settings name, or the one that is shipped."""
+    """The model bundle that the settings name, or the one that is shipped; its flow is compiled here, not
+    when the first event waits for it.
+    """
+    warm_up()
     return Describer(config.path or DEFAULT_BUNDLE, config.device, rebuild=config.rebuild)
 
 

@@ -19,7 +19,6 @@ FRAME_S = 0.005
 
 
 def events(source, **settings):
-    settings.setdefault("model", "/tmp/default.onnx")
     with microau.Stream(source, **settings) as stream:
         return sorted(stream, key=lambda event: event.onset_s)
 
