@@ -53,6 +53,6 @@ def load(folder: Path) -> Trained:
     sizes = CompactSizes(**record["sizes"])
     model = compact_model(Layout.of(record["aus"]), sizes)
     model.load_state_dict(load_file(folder / WEIGHTS))
-    numbers = record["calibration"].items()
-    calibration = Calibration(**{n: tuple(v) if isinstance(v, list) else v for n, v in numbers})
+    numbers: dict[str, Any] = record["calibration"]
+    calibration = Calibration(**{n: tuple(v) if isinstance(v, list) else v for n, v in numbers.items()})
     return Trained(model.eval(), sizes, calibration, FlowSpec.from_json(record["flow"]), record["card"])

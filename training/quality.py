@@ -118,8 +118,8 @@ def emotion_truth(labels: Labels, aus: tuple[int, ...]) -> NDArray[np.intp]:
     table = prototypes(aus)
     classes = {frozenset(p): r for r, sets in enumerate(table.values()) for p in sets if p}
     sets = [frozenset(np.array(aus)[row == 1].tolist()) for row in labels]
-    known = (labels >= 0).all(axis=1)
-    return np.array([classes.get(s, -1) if k else -1 for s, k in zip(sets, known, strict=True)], np.intp)
+    numbers = np.array([classes.get(moving, -1) for moving in sets], np.intp)
+    return np.where((labels >= 0).all(axis=1), numbers, -1)
 
 
 def emotion_accuracy(said: Said, calibration: Calibration, aus: tuple[int, ...]) -> float:
