@@ -53,6 +53,10 @@ def load(folder: Path) -> Trained:
     sizes = CompactSizes(**record["sizes"])
     model = compact_model(Layout.of(record["aus"]), sizes)
     model.load_state_dict(load_file(folder / WEIGHTS))
-    numbers: dict[str, Any] = record["calibration"]
-    calibration = Calibration(**{n: tuple(v) if isinstance(v, list) else v for n, v in numbers.items()})
-    return Trained(model.eval(), sizes, calibration, FlowSpec.from_json(record["flow"]), record["card"])
+    numbers: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in record["calibration"].items()
+    }
+    return Trained(
+        model.eval(), sizes, Calibration(**numbers), FlowSpec.from_json(record["flow"]), record["card"]
+    )
