@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microau.training.generate import timing
+from microau.training.generate.anatomy import FULL, split
 from microau.training.generate.chance import CONFOUNDS, random_scenario
 from microau.training.generate.expressions import displacement, from_course, with_amplitude
 from microau.training.generate.fields import Fields
@@ -60,6 +61,16 @@ def test_the_amplitude_is_what_moves(seed):
     for movement in scenario.micros:
         assert 0.8 <= movement.amplitude <= 4.0
         assert displacement(FIELDS, movement.at(movement.curve.apex)) == pytest.approx(movement.amplitude)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_nobody_does_more_than_a_face_can(seed):
+    """A lid does not move by a tenth of the eye distance, in a macro movement neither."""
+    scenario = random_scenario(np.random.default_rng(seed), FIELDS, 8.0, events=3, confounds=["macro"])
+    for movement in scenario.movements:
+        reach = {name: 1.25 * FULL[split(name)[0]] for name in movement.peaks}
+        assert movement.amplitude <= displacement(FIELDS, reach)
 
 
 @settings(max_examples=30, deadline=None)

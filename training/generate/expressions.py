@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from . import timing
-from .anatomy import FULL, MIDLINE
+from .anatomy import FULL, MIDLINE, split
 from .fields import FieldsOf
 from .scenario import Course, Movement
 from .timing import Curve
@@ -33,8 +33,25 @@ ONE_SIDED: Mapping[int, float] = {
 def expression(
     rng: np.random.Generator, fields: FieldsOf, curve: Curve, amplitude: float, kind: str = "micro"
 ) -> Movement:
-    """A combination of units at random; its largest displacement at the apex is `amplitude` percent OED."""
-    return with_amplitude(fields, curve, sided(rng, draw_units(rng)), amplitude, kind)
+    """Units at random whose largest displacement at the apex is `amplitude` percent OED.
+
+    Less only where nothing drawn reaches it: a lid cannot move as far as a mouth corner.
+    """
+    draws = [sided(rng, draw_units(rng)) for _ in range(TRIES)]
+    able = next((peaks for peaks in draws if strongest(fields, peaks) >= amplitude), None)
+    peaks = able or max(draws, key=lambda peaks: strongest(fields, peaks))
+    return with_amplitude(fields, curve, peaks, min(amplitude, strongest(fields, peaks)), kind)
+
+
+TRIES = 25
+"""Draws of units before an amplitude is given up."""
+BEYOND = 1.2
+"""What a strong face does more than the full strength of the sculpted shapes."""
+
+
+def strongest(fields: FieldsOf, peaks: Iterable[str]) -> float:
+    """How far the most moved landmark can go when these channels do their utmost, percent OED."""
+    return BEYOND * displacement(fields, {name: FULL[split(name)[0]] for name in peaks})
 
 
 def draw_units(rng: np.random.Generator) -> tuple[int, ...]:
@@ -74,6 +91,7 @@ def from_course(fields: FieldsOf, curve: Curve, course: Course, amplitude: float
         displacement(fields, dict(zip(course.names, row.tolist(), strict=True))) for row in course.values
     ]
     apex = int(np.argmax(sizes))
+    amplitude = min(amplitude, strongest(fields, course.names))
     scaled = Course(course.names, course.values * (amplitude / sizes[apex]))
     share, length = apex / (len(sizes) - 1), curve.offset - curve.onset
     if kind == "micro":

@@ -22,7 +22,7 @@ from .anatomy import MIDLINE
 from .camera import recoded
 from .chance import VISEMES
 from .clip import Face
-from .expressions import displacement, draw_units, sided
+from .expressions import displacement, draw_units, sided, strongest
 from .fields import Style
 from .people import Person
 from .state import Head, State
@@ -65,7 +65,7 @@ class PairConfig:
     """How hard the pairs are."""
 
     amplitude: tuple[float, float] = (0.7, 5.0)
-    """Percent OED of the most moved landmark, even on a logarithmic scale."""
+    """Percent OED of the most moved landmark, even on a logarithmic scale, as far as the units reach."""
     still: float = 0.15
     """Share of pairs without expression."""
     alone: float = 0.35
@@ -136,8 +136,10 @@ def _expression(rng: Rng, face: Face, config: PairConfig) -> dict[str, float]:
     alone = rng.random() < config.alone
     units = (AUS[int(rng.integers(len(AUS)))],) if alone else draw_units(rng)
     relative = sided(rng, units)
-    low, high = np.log(config.amplitude)
-    factor = float(np.exp(rng.uniform(low, high))) / displacement(face.fields, relative)
+    most = strongest(face.fields, relative)
+    high = min(config.amplitude[1], most)
+    low = min(config.amplitude[0], 0.6 * most)  # where the unit cannot do what is asked, nearly its utmost
+    factor = float(np.exp(rng.uniform(np.log(low), np.log(high)))) / displacement(face.fields, relative)
     return {name: strength * factor for name, strength in relative.items()}
 
 
