@@ -6,7 +6,7 @@ out   AuResult
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -128,7 +128,7 @@ def read_outputs(bundle: Bundle, row: dict[str, Array], flow: Array, points: Arr
             if unit.sided
         },
         present=present,
-        emotion=decide_emotion(scores, bundle.emotion_margin) if present else OTHER,
+        emotion=decide_emotion(scores, bundle, {unit.au for unit in present}),
         emotion_scores=scores,
         amplitude=moved[0].length if moved else 0.0,
         shifts=moved,
@@ -159,15 +159,24 @@ def _side(unit: Unit, sides: Array) -> str:
     return "L" if gap > 0 else "R"
 
 
-def decide_emotion(scores: dict[str, float], margin: float) -> str:
-    """The class most alike, or 'other' where a second class is about as good.
+def decide_emotion(scores: dict[str, float], bundle: Bundle, present: Collection[int]) -> str:
+    """The class most alike, of those that the decided units can stand for.
 
-    >>> decide_emotion({"positive": 0.8, "negative": 0.2, "other": 0.5}, margin=0.1)
-    'positive'
+    'other' where no prototype of any class is wholly among the decided units, or where the best class
+    does not lead the next one by the bundle's margin.
     """
-    classes = sorted((name for name in scores if name != OTHER), key=lambda name: -scores[name])
-    best, second = classes[0], classes[1]
-    return best if scores[best] - scores[second] >= margin else OTHER
+    classes = sorted(
+        (name for name in scores if name != OTHER and _possible(bundle.prototypes[name], present)),
+        key=lambda name: -scores[name],
+    )
+    if not classes:
+        return OTHER
+    rivals = [scores[name] for name in scores if name not in (classes[0], OTHER)]
+    return classes[0] if scores[classes[0]] - max(rivals, default=-1.0) >= bundle.emotion_margin else OTHER
+
+
+def _possible(prototypes: Sequence[Sequence[int]], present: Collection[int]) -> bool:
+    return any(set(units) <= set(present) for units in prototypes)
 
 
 def _attention(bundle: Bundle, unit: Unit, weights: Array) -> dict[int, float]:

@@ -100,10 +100,20 @@ def test_a_unit_without_sides_never_has_one(tiny_bundle):
     assert [str(u) for u in decide(units, np.array([0.9]), np.array([[0.9, 0.1]]))] == ["17"]
 
 
-def test_two_classes_as_good_as_each_other_are_other():
-    scores = {"positive": 0.5, "negative": 0.49, "other": 0.1}
-    assert decide_emotion(scores, 0.02) == "other"
-    assert decide_emotion(scores, 0.001) == "positive"
+@pytest.mark.parametrize(
+    ("positive", "negative", "present", "named"),
+    [
+        (0.5, 0.2, {12}, "positive"),
+        (0.2, 0.5, {4, 12}, "negative"),
+        (0.5, 0.495, {4, 12}, "other"),  # as good as each other
+        (0.5, 0.2, {17}, "other"),  # no class stands for a raised chin alone
+        (0.5, 0.2, {4}, "other"),  # the text says smile, the decided units do not
+        (0.5, 0.2, set(), "other"),
+    ],
+)
+def test_an_emotion_needs_its_units_and_a_lead(tiny_bundle, positive, negative, present, named):
+    scores = {"positive": positive, "negative": negative, "other": 0.9}
+    assert decide_emotion(scores, read_bundle(tiny_bundle), present) == named
 
 
 def test_nothing_decided_is_other_whatever_the_text_says(tiny_bundle, points):
