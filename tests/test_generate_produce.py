@@ -97,6 +97,15 @@ def test_image_sequences_are_read_as_casme2(plan):
     assert sample.onset < sample.apex < sample.offset
 
 
+def test_stopped_early_the_table_holds_what_is_done(plan):
+    stopped = replace(plan, out=plan.out.with_name("stopped"))
+    making = produce(stopped)
+    assert next(making) == 0
+    making.close()
+    assert len((stopped.out / "labels.csv").read_text().splitlines()) == 2
+    assert len(list((stopped.out / "videos").glob("*.mp4"))) == 1
+
+
 def test_event_free_clips_have_no_labels(photos, tmp_path):
     out = tmp_path / "free"
     status = main([str(out), "--photos", str(photos), "--clips", "1", "--seconds", "1", "--fps", "30",

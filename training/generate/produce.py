@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -86,14 +87,19 @@ class Plan:
 
 
 def produce(plan: Plan) -> Iterator[int]:
-    """Make every clip, and yield the number of each when it is done; at the end the tables are written."""
+    """Make every clip, and yield the number of each when it is done; then write the table of labels.
+
+    Stopped early it is written too, for the clips that are done.
+    """
     _prepare(plan)
     rows: dict[int, list[dict[str, str | int]]] = {}
-    for index, made in _each(plan):
-        rows[index] = made
-        yield index
-    name = "CASME2-coding-generated.csv" if plan.images else "labels.csv"
-    write_labels(plan.out / name, [row for index in sorted(rows) for row in rows[index]])
+    try:
+        for index, made in _each(plan):
+            rows[index] = made
+            yield index
+    finally:
+        name = "CASME2-coding-generated.csv" if plan.images else "labels.csv"
+        write_labels(plan.out / name, [row for index in sorted(rows) for row in rows[index]])
 
 
 def _prepare(plan: Plan) -> None:
@@ -113,13 +119,19 @@ def _each(plan: Plan) -> Iterator[tuple[int, list[dict[str, str | int]]]]:
         return
     # Fresh processes: forked ones would inherit the threads of numerical libraries in any state.
     context = multiprocessing.get_context("spawn")
-    workers = min(plan.workers, plan.clips)
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    pool = ProcessPoolExecutor(min(plan.workers, plan.clips), mp_context=context, initializer=_start_worker)
+    try:
         jobs = {pool.submit(make_clip, plan, index): index for index in range(plan.clips)}
         for job in as_completed(jobs):
             yield jobs[job], job.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread each; Ctrl-C is the parent's, which lets the clips at hand be finished."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)
