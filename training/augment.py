@@ -17,6 +17,11 @@ from ..engine.registration import CROP
 Array = NDArray[np.float32]
 
 
+LOUD = 1.4
+MOST = 14.0
+"""Percent OED: a broad laugh at the mouth corners."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variation:
     """How much; each sample draws its own."""
@@ -25,6 +30,8 @@ class Variation:
     """Share of samples seen in a mirror."""
     gain: float = 0.35
     """Natural logarithm: amplitudes times e^-gain .. e^gain."""
+    loud: float = 0.25
+    """Share of samples made up to e^LOUD times as large: the same face at a macro-expression."""
     uneven: float = 0.25
     """The same, standard deviation of a smooth field: skin does not move alike everywhere."""
     bend: float = 10.0
@@ -62,7 +69,7 @@ def vary(
     """
     if rng.random() < how.mirror:
         flow, points, amplitude = mirrored(flow, points, amplitude, mirror_of)
-    gain = np.float32(np.exp(rng.uniform(-how.gain, how.gain)))
+    gain = _gain(float(amplitude.max()), rng, how)
     flow = _otherwise(flow * gain, rng, how)
     flow = flow + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
     if rng.random() < how.blot:
@@ -70,6 +77,14 @@ def vary(
     flow, points = _registered_otherwise(flow, points, rng, how)
     points = points + rng.normal(0, how.jitter, points.shape).astype(np.float32)
     return flow, points, amplitude * gain
+
+
+def _gain(largest: float, rng: np.random.Generator, how: Variation) -> np.float32:
+    """Factor on the movement; loud ones stay below what a face can do."""
+    gain = float(np.exp(rng.uniform(-how.gain, how.gain)))
+    if rng.random() < how.loud:
+        gain *= float(np.exp(rng.uniform(0, LOUD)))
+    return np.float32(min(gain, max(MOST / max(largest, 1e-6), 1.0)))
 
 
 def mirrored(
