@@ -76,8 +76,31 @@ def fit_rigid(
                         normal[i, j] += weight * row[i] * row[j]
         for i in range(6):
             normal[i, i] += RIDGE[i] * (total + 1e-6)
-        motion = np.linalg.solve(normal, right).astype(np.float32)
+        _solve(normal, right)
+        motion[:] = right.astype(np.float32)
     return motion
+
+
+@njit(cache=True, nogil=True)
+def _solve(matrix, vector):  # type: ignore[no-untyped-def]
+    """Solve a symmetric positive definite system in place, by Cholesky's decomposition: the answer is left
+    in `vector`. (Numba's own solver needs SciPy.)
+    """
+    n = len(vector)
+    for i in range(n):
+        for j in range(i + 1):
+            rest = matrix[i, j]
+            for k in range(j):
+                rest -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
+    for i in range(n):
+        for k in range(i):
+            vector[i] -= matrix[i, k] * vector[k]
+        vector[i] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            vector[i] -= matrix[k, i] * vector[k]
+        vector[i] /= matrix[i, i]
 
 
 def rigid_shift(motion: Array, places: Array) -> Array:

@@ -1,6 +1,10 @@
 """The rooms of the house: every folder is packaged, and imports run one way only."""
 
 import ast
+import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -59,3 +63,36 @@ def test_torch_stays_out_of_the_runtime(path):
         assert not [
             module for level, module in imports(path) if not level and module.split(".")[0] in TORCH
         ]
+
+
+HEAVY = (
+    "torch",
+    "scipy",
+    "skimage",
+    "sklearn",
+    "onnx",
+    "pandas",
+    "polars",
+    "matplotlib",
+    "safetensors",
+    "openpyxl",
+)
+
+
+def test_the_runtime_needs_nothing_but_its_dependencies(tmp_path):
+    """The command on a machine that has none of the extras."""
+    blocked = "; ".join(f"sys.modules['{module}'] = None" for module in HEAVY)
+    code = f"import sys; {blocked}; from microau.stream.cli import main; sys.exit(main(sys.argv[1:]))"
+    cold = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}  # compiled anew: compiling needs more
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        str(ROOT / "samples" / "astronaut.mp4"),
+        "--quiet",
+        "--end",
+        "2.3",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=cold)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["aus"] == "12"

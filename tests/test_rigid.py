@@ -7,6 +7,7 @@ from microau.engine.landmarks import CANONICAL, TRIANGLES
 from microau.engine.registration import CROP, CROP_OED, crop_matrix, to_crop
 from microau.engine.rigid import (
     STABLE,
+    _solve,
     fit_rigid,
     normalised,
     paint,
@@ -77,3 +78,13 @@ def test_paint_is_linear_on_every_triangle():
 
 def test_units_are_those_of_the_crop():
     assert normalised(face_points())[2] == pytest.approx(CROP_OED, rel=1e-4)
+
+
+def test_the_small_solver_agrees_with_numpy():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        root = rng.normal(size=(6, 6))
+        matrix, wanted = root @ root.T + 0.1 * np.eye(6), rng.normal(size=6)
+        vector = matrix @ wanted
+        _solve(matrix.copy(), vector)
+        np.testing.assert_allclose(vector, wanted, atol=1e-8)
