@@ -32,6 +32,9 @@ class Variation:
     """Natural logarithm: amplitudes times e^-gain .. e^gain."""
     loud: float = 0.25
     """Share of samples made up to e^LOUD times as large: the same face at a macro-expression."""
+    spread: float = 0.5
+    """Share of samples whose movement reaches farther than it was made: how far the skin goes along with
+    a muscle differs much between faces, and broad smiles carry the whole cheek."""
     uneven: float = 0.25
     """The same, standard deviation of a smooth field: skin does not move alike everywhere."""
     bend: float = 10.0
@@ -70,6 +73,8 @@ def vary(
     if rng.random() < how.mirror:
         flow, points, amplitude = mirrored(flow, points, amplitude, mirror_of)
     gain = _gain(float(amplitude.max()), rng, how)
+    if rng.random() < how.spread:
+        flow = _spread(flow, rng)
     flow = _otherwise(flow * gain, rng, how)
     flow = flow + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
     if rng.random() < how.blot:
@@ -93,6 +98,15 @@ def mirrored(
     """The sample as in a mirror: left is right."""
     swapped = points[mirror_of] * np.array([-1, 1], np.float32) + np.array([CROP - 1, 0], np.float32)
     return flow[:, ::-1] * np.array([-1, 1], np.float32), swapped, amplitude[:, ::-1]
+
+
+def _spread(flow: Array, rng: np.random.Generator) -> Array:
+    """A share of the movement, smeared out, with its largest displacements as large as before."""
+    smeared = cv2.GaussianBlur(flow, (0, 0), float(rng.uniform(1.5, 9.0)))
+    before, after = (np.quantile(np.hypot(f[..., 0], f[..., 1]), 0.99) for f in (flow, smeared))
+    louder = smeared * np.float32(min(before / max(after, 1e-6), 2.5))
+    share = np.float32(rng.uniform(0, 1))
+    return np.asarray((1 - share) * flow + share * louder, np.float32)
 
 
 def _otherwise(flow: Array, rng: np.random.Generator, how: Variation) -> Array:

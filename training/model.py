@@ -45,7 +45,9 @@ class CompactSizes:
     text_heads: int = 4
 
 
-SCALE = 5.0
+BLIND = 0.2
+"""Share of the landmarks that a unit must do without, drawn anew at every step of training."""
+SCALE = 3.0
 """Where the contrastive loss's logit scale starts; it is learned. CLIP's 1 / 0.07 asks for so little
 difference between a unit's two sentences that they stay alike, and Eq 13 needs them apart."""
 
@@ -161,6 +163,8 @@ class PatchTokenAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:  # (B, N, L, D)
         scores: Tensor = self.mlp(tokens)[..., 0] + self.prior
+        if self.training:  # ours: no unit may hang on one landmark, whose flow can be wrong
+            scores = scores.masked_fill(torch.rand_like(scores) < BLIND, -1e4)
         return scores  # (B, N, L), before the softmax
 
 
