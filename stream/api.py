@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from .config import Config
 from .events import Event, FrameRow
+from .histogram import Histogram
 from .notices import closing_notices, opening_notices
 from .options import with_options
 from .record import run_record
@@ -103,6 +104,11 @@ class Stream:
 
     def __iter__(self) -> Iterator[Event]:
         return (item for item in self.items() if isinstance(item, Event))
+
+    @property
+    def latency(self) -> Histogram:
+        """Milliseconds from a live frame's arrival to its row, so far."""
+        return self._session.tally.latency
 
     def items(self) -> Iterator[FrameRow | Event]:
         """Frame rows too, in order of frames, with the events among them as they are decided."""
