@@ -120,6 +120,23 @@ def _otherwise(flow: Array, rng: np.random.Generator, how: Variation) -> Array:
     return np.stack([along * x - across * y, across * x + along * y], axis=-1)
 
 
+def moved_to(flow: Array, points: Array, target: Array) -> Array:
+    """A flow (S, S, 2) brought from points (478, 2) of one face to those of another, by the best affine."""
+    ones = np.ones((len(points), 1), np.float32)
+    matrix = np.linalg.lstsq(np.hstack([points, ones]), target, rcond=None)[0].T.astype(np.float64)
+    return _warped(flow, matrix)
+
+
+def _warped(flow: Array, matrix: NDArray[np.float64]) -> Array:
+    """A flow after its crop went through the affine (2, 3): places and vectors alike."""
+    size, step = flow.shape[0], CROP / flow.shape[0]
+    small = matrix.copy()  # the same in pixels of the small picture, whose pixel is CROP / size wide
+    offset = np.full(2, (step - 1) / 2)
+    small[:, 2] = (matrix[:, :2] @ offset + matrix[:, 2] - offset) / step
+    warped = cv2.warpAffine(flow, small, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped @ matrix[:, :2].T, np.float32)
+
+
 def _noise(size: int, rng: np.random.Generator, how: Variation) -> Array:
     """Smooth noise of one of several grains."""
     grain = int(rng.integers(4, 29))
@@ -147,14 +164,7 @@ def _registered_otherwise(
     flow: Array, points: Array, rng: np.random.Generator, how: Variation
 ) -> tuple[Array, Array]:
     """The same movement in a crop that was cut a little differently: vectors turn and grow with it."""
-    size, scale = flow.shape[0], 1 + rng.uniform(-how.zoom, how.zoom)
-    middle = ((CROP - 1) / 2, (CROP - 1) / 2)
+    middle, scale = ((CROP - 1) / 2, (CROP - 1) / 2), 1 + rng.uniform(-how.zoom, how.zoom)
     matrix = np.asarray(cv2.getRotationMatrix2D(middle, rng.normal(0, how.turn), scale), np.float64)
     matrix[:, 2] += rng.normal(0, how.shift, 2)
-    moved = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    small = matrix.copy()  # the same in pixels of the small picture, whose pixel is CROP / size wide
-    step = CROP / size
-    offset = np.full(2, (step - 1) / 2)
-    small[:, 2] = (matrix[:, :2] @ offset + matrix[:, 2] - offset) / step
-    warped = cv2.warpAffine(flow, small, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(warped @ matrix[:, :2].T, np.float32), moved
+    return _warped(flow, matrix), (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)

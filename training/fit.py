@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..engine.aus import MIRROR
 from ..engine.flow_image import image_of
-from .augment import Variation, vary
+from .augment import Variation, moved_to, vary
 from .flow_samples import FlowSamples
 from .layout import Layout
 from .losses import contrastive, global_dependency, unit_cross_entropy
@@ -47,9 +47,8 @@ class Recipe:
     """Percent OED from which a unit counts as moving."""
     still: float = 0.2
     """Percent OED up to which it counts as still; between the two it is not asked about."""
-    together: float = 0.4
-    """Share of samples to which another one of the same person is added: small movements add up, and
-    units must be told apart in company that they seldom keep."""
+    together: float = 0.5
+    """Share of samples to which another one is added: small movements add up."""
     one_sided: float = 0.25
     """A side that moves less than this share of the other counts as still."""
     sizes: CompactSizes = field(default_factory=CompactSizes)
@@ -124,23 +123,24 @@ def _side_loss(model: MicroAuClip, said: Prediction, batch: Batch, scale: Tensor
 
 def batches(samples: FlowSamples, layout: Layout, recipe: Recipe, epoch: int) -> Iterator[Batch]:
     """Every sample once, shuffled and varied; the last ones that fill no batch are left out."""
-    rng = np.random.default_rng((recipe.seed, epoch))
+    rng, like = np.random.default_rng((recipe.seed, epoch)), Likeness.of(samples)
     order = rng.permutation(len(samples))
     for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
-        yield _batch(samples, order[start : start + recipe.batch], layout, recipe, rng)
+        yield _batch(samples, order[start : start + recipe.batch], layout, like, recipe, rng)
 
 
 def _batch(
     samples: FlowSamples,
     rows: NDArray[np.intp],
     layout: Layout,
+    like: Likeness,
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> Batch:
     mirror_of, positions = opposite(layout), list(layout.landmarks)
     varied = []
     for i in rows:
-        flow, amplitude = _in_company(samples, i, recipe, rng)
+        flow, amplitude = _in_company(samples, i, like, recipe, rng)
         points = samples.points[i, positions]
         varied.append(vary(flow, points, amplitude, mirror_of, rng, recipe.variation))
     images = np.stack([image_of(flow, samples.spec) for flow, _, _ in varied])
@@ -151,15 +151,37 @@ def _batch(
 
 
 def _in_company(
-    samples: FlowSamples, i: int, recipe: Recipe, rng: np.random.Generator
+    samples: FlowSamples, i: int, like: Likeness, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Flow and amplitude of a sample, of some with those of another sample of the same person added."""
+    """Flow and amplitude of a sample; of some, with those of another sample added.
+
+    Half of the others are led by the same unit, of whichever face: between the ways in which two faces
+    do one thing lie the ways of others. The rest is anything: units must be told apart in company that
+    they seldom keep.
+    """
     flow, amplitude = samples.flow[i].astype(np.float32), samples.amplitude[i]
     if rng.random() >= recipe.together:
         return flow, amplitude
-    others = np.flatnonzero(samples.person == samples.person[i])
-    other, share = int(rng.choice(others)), np.float32(rng.uniform(0.3, 1.0))
-    return flow + share * samples.flow[other], amplitude + share * samples.amplitude[other]
+    same = like.led_by[like.leading[i]] if rng.random() < 0.5 else None
+    other = int(rng.integers(len(samples)) if same is None else rng.choice(same))
+    own, its = (np.float32(share) for share in rng.uniform(0.2, 1.0, 2))
+    there = moved_to(samples.flow[other].astype(np.float32), samples.points[other], samples.points[i])
+    return own * flow + its * there, own * amplitude + its * samples.amplitude[other]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """Which samples are led by the same unit."""
+
+    leading: NDArray[np.intp]
+    """(S,) the unit that moves most; N where nothing moves."""
+    led_by: dict[int, NDArray[np.intp]]
+
+    @classmethod
+    def of(cls, samples: FlowSamples) -> Likeness:
+        peak = samples.amplitude.max(axis=2)
+        leading = np.where(peak.max(axis=1) > 0, peak.argmax(axis=1), peak.shape[1])
+        return cls(leading, {int(n): np.flatnonzero(leading == n) for n in np.unique(leading)})
 
 
 Labels = tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]
