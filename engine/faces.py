@@ -7,13 +7,13 @@ A face is followed by its own points: they say where to look in the next frame. 
 when no face is followed, when one was lost, and every `detect_every_s`. Nothing looks ahead.
 
 A face smaller than `min_oed_px` is returned too, so that the caller can say why nothing was measured:
-compare `face.oed`, or ask `FaceTracker.is_small`.
+`face.small` says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -106,6 +106,8 @@ class FaceTracker:
         if not frame.duplicate:
             self._faces = self._carry(frame) if self._rests(frame.time) else self._measure(frame)
             self._small = {face.face_id for face in self._faces if self._too_small(face)}
+            # Carried with the face: the tracker may be frames ahead of who asks.
+            self._faces = [replace(face, small=face.face_id in self._small) for face in self._faces]
         return self._faces
 
     def flush(self) -> list[Face]:

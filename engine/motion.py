@@ -74,7 +74,7 @@ class Motion:
     missing: int
     duplicate: bool
     cut: bool
-    """True: what came before cannot be compared with this frame (first frame, scene cut, jump)."""
+    """True: the first frame of the track; nothing came before it."""
 
 
 class FaceMotion:

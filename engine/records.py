@@ -195,6 +195,9 @@ class Face:
     """Yaw, pitch, roll of the head in degrees; 0 looks into the camera. Yaw > 0: nose towards the
     picture's right; pitch > 0: nose up; roll > 0: clockwise as seen in the picture."""
 
+    small: bool = False
+    """True: too few pixels to measure a micro-expression."""
+
     def __post_init__(self) -> None:
         if self.points.shape != (478, 3):
             raise ValueError(f"a face has (478, 3) points, not {self.points.shape}")

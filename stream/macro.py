@@ -108,7 +108,9 @@ class MacroSpotter:
         onset = _onset(movement)
         self._rest = offset.shift.copy()
         duration = 1000 * (offset.time - onset.time)
-        return [self._window(onset, movement.apex, offset)] if duration > self._config.max_ms else []
+        if onset is movement.apex or duration <= self._config.max_ms:
+            return []
+        return [self._window(onset, movement.apex, offset)]
 
     def _window(self, onset: Motion, apex: Motion, offset: Motion) -> Window:
         moved = apex.shift - onset.shift
@@ -128,6 +130,8 @@ def _onset(movement: _Open) -> Motion:
     start = np.median([m.shift for m in movement.before[: len(movement.before) // 2 + 1]], axis=0)
     direction = movement.apex.shift - start
     energy = float((direction**2).sum())
+    if energy == 0.0:
+        return movement.apex
     course = [float(((m.shift - start) * direction).sum()) / energy for m in movement.before]
     still = [m for m, level in zip(movement.before, course, strict=True) if level <= NEAR_REST]
     return still[-1] if still else movement.before[0]

@@ -121,9 +121,14 @@ class Pipeline:
         return list(events)
 
     def _follow(self, frame: Frame, face: Face) -> list[FrameRow | Event]:
-        if self._tracker.is_small(face):
+        if face.small:
             return [_row(frame, face, None, 0.0)]
+        held: list[Event] = []
         chain = self._chains.get(face.face_id)
+        if (
+            chain is not None and frame.time - chain.seen > FORGET_S
+        ):  # a hole: nothing can be compared across it
+            held, chain = self._close(face.face_id), None
         if chain is None:
             chain = self._chains[face.face_id] = self._new_chain(frame.time)
         chain.seen = frame.time
@@ -131,7 +136,8 @@ class Pipeline:
             motion = chain.motion.push(frame, face)
         with self._timed("spotting"):
             windows = chain.windows(motion)
-        return [_row(frame, face, motion, chain.spotter.signal), *self._events(windows, face.face_id)]
+        events = held + self._events(windows, face.face_id)
+        return [_row(frame, face, motion, chain.spotter.signal), *events]
 
     def _new_chain(self, now: float) -> _Chain:
         spot = self._config.spot

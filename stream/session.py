@@ -125,11 +125,14 @@ class Session:
         with Capture(self.source) as capture, Ahead(capture, self.pipeline.find, AHEAD) as found:
             self._capture = capture
             began = time.monotonic()
-            for frame, faces in found:
-                if self.ending:
-                    break
-                yield self._step(frame, faces)
-                self.tally.seconds = time.monotonic() - began
+            try:
+                for frame, faces in found:
+                    if self.ending:
+                        break
+                    yield self._step(frame, faces)
+                    self.tally.seconds = time.monotonic() - began
+            finally:
+                capture.stop(discard=True)  # else the thread that finds faces may wait for a silent source
         if not self.tally.frames and not self.ending:
             raise MicroauError(f"{self.source.probe.name}: no frame could be read")
         self.ending = self.ending or self.source.ending

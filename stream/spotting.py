@@ -54,6 +54,13 @@ class SpotConfig:
             raise MicroauError(
                 f"min_ms and max_ms: 0 < min < max <= 1000 needed, got {self.min_ms:g} and {self.max_ms:g}"
             )
+        if not 0 < self.min_amplitude < self.max_amplitude:
+            raise MicroauError(
+                "min_amplitude and max_amplitude: 0 < min < max needed, got "
+                f"{self.min_amplitude:g} and {self.max_amplitude:g}"
+            )
+        if not self.noise_factor > 0:
+            raise MicroauError(f"noise_factor must be above 0, got {self.noise_factor:g}")
         if not 0 <= self.min_score <= 1:
             raise MicroauError(f"min_score must lie between 0 and 1, got {self.min_score:g}")
 
@@ -204,7 +211,7 @@ class Spotter:
         regions = np.concatenate(CHANNELS[channel])
         took_part = np.zeros(K, bool)
         took_part[regions] = lengths[r, regions] > TAKES_PART * noise[r, regions]
-        if lengths[r, took_part].max() < self._config.min_amplitude:
+        if lengths[r, took_part].max(initial=0.0) < self._config.min_amplitude:
             return
         if rival:
             peaks.pop()

@@ -131,3 +131,19 @@ def test_a_hole_inside_the_window_is_named():
 def test_impossible_settings_are_refused():
     with pytest.raises(MicroauError, match="min_ms"):
         SpotConfig(min_ms=500, max_ms=40)
+
+
+def test_a_hole_of_seconds_is_no_movement_and_no_crash():
+    time = np.array([0.0, 0.1, 0.2, 3.0, 5.5, 5.6])
+    course = np.array([0.0, 0.0, 0.0, 3.0, 3.0, 3.0])
+    assert windows(motions(time, [(SMILE, course)]), MacroSpotter(SpotConfig())) == []
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_low_noise_factor_is_allowed(factor):
+    windows(motions(clock(3), []), Spotter(SpotConfig(noise_factor=factor)))
+
+
+def test_amplitudes_that_cannot_be_are_refused():
+    with pytest.raises(MicroauError, match="min_amplitude"):
+        SpotConfig(min_amplitude=0)
