@@ -1,5 +1,6 @@
 """Preparing a data set: the runtime's own steps, kept by content, the same on any number of processes."""
 
+import hashlib
 import json
 
 import cv2
@@ -12,6 +13,7 @@ from microau.engine.errors import MicroauError
 from microau.engine.face_models import open_models
 from microau.engine.faces import find_faces
 from microau.engine.facial_flow import facial_flow
+from microau.engine.landmarks import IBUG68
 from microau.engine.records import Picture
 from microau.engine.registration import CROP, crop_matrix, to_crop
 from microau.training.cli_data import main
@@ -189,3 +191,24 @@ def test_a_folder_that_is_no_cache(tmp_path, content):
         (tmp_path / "index.json").write_text(content, encoding="utf-8")
     with pytest.raises(MicroauError, match=r"no prepared data set|no index"):
         read_cache(tmp_path)
+
+
+def test_the_token_under_every_landmark_is_kept(cache):
+    """Equation 1 by hand: the row and column of a 7 x 7 grid in which each of the 68 points lies."""
+    kept = cache[1]
+    prepared = kept.load(kept.entries[0])
+    for point, token in zip(prepared.apex_points[IBUG68], prepared.tokens, strict=True):
+        assert token == min(int(point[1] // 32), 6) * 7 + min(int(point[0] // 32), 6)
+
+
+def test_pictures_are_known_by_their_hashes(cache, folder):
+    """Onset, apex and offset; the clip ends as it began."""
+    first = cache[1].entries[0]
+    pixels = [load_rgb(folder / f"raw/sub01/EP1/img{n}.png") for n in (1, 3, 5)]
+    wanted = [hashlib.sha256(repr(p.shape).encode() + p.tobytes()).hexdigest() for p in pixels]
+    assert list(first.pictures) == wanted
+    assert wanted[0] == wanted[2] != wanted[1]
+
+
+def load_rgb(path):
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...engine.errors import MicroauError
+from ...engine.records import Rgb
 from .registry import person
 from .sample import Sample
 
@@ -36,8 +37,13 @@ def fingerprint(sample: Sample) -> Fingerprint:
     moments = (sample.onset, sample.apex, sample.offset)
     numbers = {n for n in moments if n is not None and n in sample.frames}
     pictures = sample.frames.read(numbers).values()
-    hashes = (hashlib.sha256(repr(p.shape).encode() + p.tobytes()).hexdigest() for p in pictures)
-    return Fingerprint(sample.key, person(sample.dataset, sample.subject), frozenset(hashes))
+    hashes = frozenset(map(picture_hash, pictures))
+    return Fingerprint(sample.key, person(sample.dataset, sample.subject), hashes)
+
+
+def picture_hash(picture: Rgb) -> str:
+    """SHA-256 of a picture's pixels and shape."""
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
 
 
 def check_split(train: Iterable[Fingerprint], test: Iterable[Fingerprint]) -> None:

@@ -22,7 +22,6 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from ...engine.errors import MicroauError
-from ...engine.records import Rgb
 from ..datasets.aus import AuCode, parse_aus
 from ..datasets.sample import Sample
 from .pair import Prepared
@@ -52,6 +51,8 @@ class Entry:
     objective: int | None
     source: str
     errata: tuple[str, ...]
+    pictures: tuple[str, ...] = ()
+    """Hashes of the onset, apex and offset pictures, for the leak guard (`datasets.guard`)."""
 
     @property
     def code(self) -> AuCode:
@@ -74,12 +75,9 @@ class Cache:
         return read_arrays(self.folder / entry.file)
 
 
-def content_name(onset: Rgb, apex: Rgb) -> str:
-    """File name of a pair: the hash of its pixels."""
-    digest = hashlib.sha256()
-    for picture in (onset, apex):
-        digest.update(repr(picture.shape).encode() + picture.tobytes())
-    return f"{digest.hexdigest()[:24]}.safetensors"
+def content_name(pictures: Sequence[str]) -> str:
+    """File name of a pair: the hash of the hashes of its pictures."""
+    return f"{hashlib.sha256(' '.join(pictures).encode()).hexdigest()[:24]}.safetensors"
 
 
 def write_arrays(path: Path, prepared: Prepared) -> None:
@@ -94,7 +92,7 @@ def read_arrays(path: Path) -> Prepared:
     return Prepared(**load_file(path))
 
 
-def entry_of(sample: Sample, apex: int, file: str) -> Entry:
+def entry_of(sample: Sample, apex: int, file: str, pictures: Sequence[str]) -> Entry:
     """A sample's labels for the index."""
     return Entry(
         key=sample.key,
@@ -112,6 +110,7 @@ def entry_of(sample: Sample, apex: int, file: str) -> Entry:
         objective=sample.objective,
         source=sample.source,
         errata=sample.errata,
+        pictures=tuple(pictures),
     )
 
 
@@ -134,7 +133,12 @@ def read_cache(folder: Path) -> Cache:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        entries = tuple(Entry(**row | {"errata": tuple(row["errata"])}) for row in record["samples"])
+        entries = tuple(_entry(row) for row in record["samples"])
         return Cache(folder, record["settings"], entries, record["failed"])
     except (ValueError, KeyError, TypeError) as error:
         raise MicroauError(f"{path}: no index of a prepared data set: {error!r}") from None
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    lists = {name: tuple(row[name]) for name in ("errata", "pictures")}
+    return Entry(**row | lists)

@@ -15,7 +15,7 @@ LEARNED = "learned"
 """Oh et al.'s network, from `training.magnifier`."""
 MISSING_APEX = ("skip", "middle")
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when the arrays of a cache change."""
 
 

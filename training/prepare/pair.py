@@ -17,10 +17,15 @@ from ...engine.face_models import FaceModels, open_models
 from ...engine.faces import FaceConfig, find_faces
 from ...engine.facial_flow import facial_flow
 from ...engine.follow_head import follow_head
+from ...engine.landmarks import to_68
 from ...engine.magnification import magnify
 from ...engine.records import Face, Gray, Picture, Rgb
 from ...engine.registration import CROP, crop_matrix, to_crop
+from ...engine.tokens import token_indices
 from .config import LEARNED, PrepareConfig
+
+GRID = (7, 7)
+"""Tokens of ViT-B/32 at 224 pixels, rows and columns."""
 
 Magnifier = Callable[[Gray, Gray], Gray]
 """Onset and apex crop -> apex crop with more motion."""
@@ -40,6 +45,8 @@ class Prepared:
     """(478, 3) mesh at the apex, crop pixels; `engine.landmarks.to_68` gives the paper's 68."""
     flow: NDArray[np.float16]
     """(224, 224, 2) crop pixels, onset -> apex, head motion taken out."""
+    tokens: NDArray[np.int16]
+    """(68,) number of the token under each of the 68 landmarks of the apex on GRID (Eq 1 of the paper)."""
 
 
 class Preparer:
@@ -59,13 +66,18 @@ class Preparer:
         larger = self._magnify(still, second.warp_luma(there, (CROP, CROP)))
         points = to_crop(face.points, matrix)
         flow = facial_flow(still, larger, points).astype(np.float16)
-        return Prepared(still, larger, points, to_crop(moved.points, there), flow)
+        apex_points = to_crop(moved.points, there)
+        return Prepared(still, larger, points, apex_points, flow, _tokens(apex_points))
 
     def _face(self, picture: Picture, moment: str) -> Face:
         faces = find_faces(picture, models=self._faces)
         if not faces:
             raise MicroauError(f"no face in the {moment} frame")
         return faces[0]  # the largest
+
+
+def _tokens(points: NDArray[np.float32]) -> NDArray[np.int16]:
+    return token_indices(to_68(points)[:, :2], (CROP, CROP), GRID).astype(np.int16)
 
 
 def _magnifier(config: PrepareConfig) -> Magnifier:

@@ -13,6 +13,7 @@ import cv2
 
 from ...engine.errors import MicroauError
 from ..datasets.frames import open_frames
+from ..datasets.guard import picture_hash
 from ..datasets.sample import Loaded, Sample
 from .cache import content_name, entry_of, write_arrays, write_index
 from .config import PrepareConfig
@@ -26,6 +27,8 @@ class Job:
     frames: Path
     onset: int
     apex: int
+    offset: int | None
+    """Hashed with the two others, where its picture is there."""
     folder: Path
     config: PrepareConfig
 
@@ -57,7 +60,7 @@ def prepare(loaded: Loaded, out: Path, config: PrepareConfig, workers: int) -> I
         if result.why or apex is None:
             failed[sample.key] = result.why
         else:
-            entries.append(entry_of(sample, apex, result.file))
+            entries.append(entry_of(sample, apex, result.file, result.pictures))
         yield Done(sample, number, len(jobs), result.fresh, result.why)
     write_index(folder, config.record(), entries, failed)
 
@@ -81,6 +84,7 @@ class Result:
     """What a process gives back."""
 
     file: str = ""
+    pictures: tuple[str, ...] = ()
     fresh: bool = False
     why: str = ""
 
@@ -93,7 +97,7 @@ Task = tuple[Sample, int | None]
 def _each(
     tasks: Sequence[Task], folder: Path, config: PrepareConfig, workers: int
 ) -> Iterator[tuple[Task, Result]]:
-    jobs = [Job(s.frames.path, s.onset, a, folder, config) if a is not None else None for s, a in tasks]
+    jobs = [_job(sample, apex, folder, config) for sample, apex in tasks]
     if workers == 1:
         yield from zip(tasks, map(_prepared, jobs), strict=True)
         return
@@ -105,20 +109,26 @@ def _each(
             pool.shutdown(cancel_futures=True)
 
 
+def _job(sample: Sample, apex: int | None, folder: Path, config: PrepareConfig) -> Job | None:
+    offset = sample.offset if sample.offset is not None and sample.offset in sample.frames else None
+    return Job(sample.frames.path, sample.onset, apex, offset, folder, config) if apex is not None else None
+
+
 def _prepared(job: Job | None) -> Result:
     """In a process of its own: read, prepare, write."""
     if job is None:
         return NO_APEX
     try:
-        pictures = _frames(job.frames).read({job.onset, job.apex})
-        onset, apex = pictures[job.onset], pictures[job.apex]
-        path = job.folder / content_name(onset, apex)
+        moments = [job.onset, job.apex, *([job.offset] if job.offset is not None else [])]
+        pictures = _frames(job.frames).read(set(moments))
+        hashes = tuple(picture_hash(pictures[moment]) for moment in moments)
+        path = job.folder / content_name(hashes[:2])
         if path.exists():
-            return Result(path.name)
-        write_arrays(path, _preparer(job.config)(onset, apex))
+            return Result(path.name, hashes)
+        write_arrays(path, _preparer(job.config)(pictures[job.onset], pictures[job.apex]))
     except MicroauError as error:
         return Result(why=str(error))
-    return Result(path.name, fresh=True)
+    return Result(path.name, hashes, fresh=True)
 
 
 _frames = lru_cache(maxsize=8)(open_frames)
