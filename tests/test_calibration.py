@@ -5,10 +5,12 @@ import pytest
 from sklearn.metrics import f1_score
 
 from microau.training.calibration import (
+    CALM,
     NEVER,
     QUIET,
     expected_calibration_error,
     f1,
+    hush,
     margin,
     sigmoid,
     temperature,
@@ -77,3 +79,26 @@ def test_still_pairs_are_left_alone_even_at_the_price_of_f1(honest):
     free, bound = threshold(probability, labels, NONE_STILL), threshold(probability, labels, still)
     assert (probability[still] >= free).mean() > QUIET
     assert (probability[still] >= bound).mean() <= QUIET
+
+
+def test_thresholds_are_raised_together_until_the_noisiest_kind_is_calm():
+    rng = np.random.default_rng(3)
+    kind = np.repeat([0, 1], 500)
+    odds = rng.normal(-3, 1, (1000, 6)) + kind[:, None]  # the second kind is noisier
+    still = np.ones(1000, bool)
+    first = np.full(6, 0.2)
+    raised = hush(first, sigmoid(odds), still, kind)
+    speaks = (sigmoid(odds) >= raised).any(axis=1)
+    assert max(speaks[kind == 0].mean(), speaks[kind == 1].mean()) <= CALM
+    lifts = np.log(raised / (1 - raised)) - np.log(first / (1 - first))
+    assert np.ptp(lifts) < 1e-9
+    assert lifts[0] > 0
+    just_less = sigmoid(np.log(raised / (1 - raised)) - 0.06)
+    assert (sigmoid(odds) >= just_less).any(axis=1)[kind == 1].mean() > CALM
+
+
+def test_calm_thresholds_stay():
+    quiet = np.full((50, 2), 0.01)
+    np.testing.assert_allclose(
+        hush(np.array([0.3, 0.6]), quiet, np.ones(50, bool), np.zeros(50, int)), [0.3, 0.6]
+    )

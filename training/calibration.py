@@ -19,6 +19,10 @@ MARGINS = np.linspace(0.5, 15, 146)
 NEVER = 100.0
 QUIET = 0.01
 """Largest share of still pairs in which a unit may be decided, whatever F1 would like."""
+CALM = 0.02
+"""Largest share of still pairs, of any way to move, in which any unit at all may be decided."""
+LIFTS = np.linspace(0.0, 3.0, 61)
+"""Log-odds by which all thresholds may be raised together to get there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,26 @@ def threshold(probability: Array, labels: NDArray[np.integer], still: Bool) -> f
     scores = np.array([f1(probability >= t, labels == 1) for t in candidates])
     best = candidates[scores >= scores.max() - 1e-9]
     return float(best[len(best) // 2])
+
+
+def hush(threshold: Array, probability: Array, still: Bool, kind: NDArray[np.integer]) -> Array:
+    """The thresholds, raised together until still faces are left alone: seventeen units that each speak
+    in one still pair of a hundred would speak in one of six.
+
+    threshold    (N,)
+    probability  (S, N) calibrated
+    still        (S,) pairs in which nothing at all moves
+    kind         (S,) of which sort each pair is; the noisiest sort decides
+    return       (N,), each raised by the same log-odds, the least of LIFTS that is enough (or the largest)
+    """
+    odds = np.log(threshold / (1 - threshold))
+    for lift in LIFTS:
+        raised = sigmoid(odds + lift)
+        speaks = (probability >= raised).any(axis=1)
+        shares = [speaks[still & (kind == k)].mean() for k in np.unique(kind[still])]
+        if max(shares, default=0.0) <= CALM:
+            break
+    return raised
 
 
 def margin(odds: Array, labels: NDArray[np.integer]) -> float:

@@ -9,16 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import MicroauError
-from .default_recipe import (
-    DefaultRecipe,
-    Source,
-    default_samples,
-    face3d_sources,
-    photo_sources,
-    train_default,
-)
+from .default_recipe import DefaultRecipe, default_samples, train_default
 from .fit import Recipe
 from .make_samples import Making
+from .sources import all_sources
 from .transfer import transfer
 
 
@@ -26,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
     args = _parser().parse_args(argv)
     try:
-        sources = _sources(args)
+        sources = all_sources(args.photos, args.face3d, args.identities)
         recipe = _recipe(args)
-        samples = default_samples(recipe, sources, args.cache, _say)
+        samples = default_samples(recipe, sources, args.cache, _say, args.workers)
         if args.transfer:
             transfer(samples, recipe, args.out, _say)
         trained = train_default(recipe, samples, args.out, _say)
@@ -57,15 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--transfer", action="store_true", help="also train on each geometry alone, judged on the other"
     )
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
     parser.add_argument("--threads", type=int, default=1, help="of torch; default %(default)s")
     return parser
-
-
-def _sources(args: argparse.Namespace) -> list[Source]:
-    sources = photo_sources(args.photos)
-    if args.face3d is not None:
-        sources += face3d_sources(args.face3d, args.identities)
-    return sources
 
 
 def _recipe(args: argparse.Namespace) -> DefaultRecipe:

@@ -13,22 +13,19 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..engine.errors import MicroauError
 from .calibration import Calibration
 from .checkpoint import Trained, save
 from .fit import Recipe, fit
 from .flow_samples import FlowSamples, read_shards
-from .generate.ict import load_ict
-from .generate.people import PHOTO_ENDINGS, Person, Studio, photo_people
 from .make_samples import Making, make_shards
 from .model import MicroAuClip
 from .quality import ask, calibrate, report
+from .sources import Source, geometry
 from .splits import split
 
 ATTRIBUTION = (
@@ -38,7 +35,6 @@ ATTRIBUTION = (
 """Of the material that the shipped weights were trained on."""
 
 Say = Callable[[str], None]
-Source = tuple[str, Callable[[], Person]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +46,11 @@ class DefaultRecipe:
     threads: int = 1
 
 
-def default_samples(recipe: DefaultRecipe, sources: list[Source], cache: Path, say: Say) -> FlowSamples:
+def default_samples(
+    recipe: DefaultRecipe, sources: list[Source], cache: Path, say: Say, workers: int = 1
+) -> FlowSamples:
     """Samples of everybody, made where they are not there yet."""
-    return read_shards(make_shards(sources, recipe.making, cache, say))
+    return read_shards(make_shards(sources, recipe.making, cache, say, workers))
 
 
 def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: Say) -> Trained:
@@ -78,24 +76,6 @@ def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: S
     return trained
 
 
-def photo_sources(folder: Path) -> list[Source]:
-    """Everybody in a folder of photographs, each loaded when it is needed."""
-    if not folder.is_dir():
-        raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each.")
-    stems = sorted(f.stem for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
-    return [(f"photo/{stem}", partial(_photo, folder, stem)) for stem in stems]
-
-
-def face3d_sources(path: Path, count: int) -> list[Source]:
-    """Identities of the 3D face, always the same for the same numbers."""
-    studio = Studio(load_ict(path))
-    return [(f"face3d/ict{number:03d}", partial(studio.person, number, 0)) for number in range(count)]
-
-
-def _photo(folder: Path, stem: str) -> Person:
-    return photo_people(folder, [stem])[0]
-
-
 def judge(
     model: MicroAuClip,
     samples: FlowSamples,
@@ -111,8 +91,3 @@ def judge(
         kind: report(ask(model, samples.of(names), recipe), calibration, samples.aus)
         for kind, names in sorted(by_geometry.items())
     }
-
-
-def geometry(name: str) -> str:
-    """'photo' or 'face3d': how the face of this person moves."""
-    return name.partition("/")[0]

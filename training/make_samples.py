@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ..engine.facial_flow import RUNTIME, facial_flow
@@ -19,6 +22,7 @@ from ..engine.flow_image import percent_flow
 from .flow_samples import FlowSamples, write_shard
 from .generate.people import Person
 from .generate.samples import AUS, Pair, PairConfig, pairs
+from .sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Batch:
 def _default_kinds() -> tuple[Batch, ...]:
     micro = PairConfig(amplitude=(0.5, 5.0), still=0.12, speech=0.0)
     macro = PairConfig(amplitude=(4.0, 14.0), still=0.0, speech=0.0)
-    return Batch(260, micro), Batch(40, macro)
+    still = PairConfig(still=1.0, speech=0.0, blink=0.25, compressed=0.7)
+    return Batch(140, micro), Batch(24, macro), Batch(28, still)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class Making:
     """Speech is left out: a mouth shape of speech and the unit that it resembles are one movement in a
     single pair; the spotter tells them apart by their time course."""
 
+    def share(self, share: float) -> Making:
+        """The same with fewer pairs of each kind."""
+        kinds = tuple(replace(kind, count=round(share * kind.count)) for kind in self.kinds)
+        return replace(self, kinds=kinds)
+
     def key(self) -> str:
         """Changes with anything that changes the samples, the flow included."""
         record = {"making": asdict(self), "flow": RUNTIME.to_json(), "aus": AUS}
@@ -51,25 +61,31 @@ class Making:
 
 
 def make_shards(
-    people: Iterable[tuple[str, Callable[[], Person]]],
+    sources: Sequence[Source],
     making: Making,
     cache: Path,
     say: Callable[[str], None] = lambda text: None,
+    workers: int = 1,
 ) -> list[Path]:
     """One shard per person below `cache`, in a folder named after the settings.
 
-    people  name, unique over all sources, and how to load the person
+    workers  processes; the samples are the same however many there are
     """
     folder = cache / making.key()
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, load in people:
-        path = folder / f"{name.replace('/', '-')}.safetensors"
-        if not path.exists():
-            write_shard(make_samples(name, load(), making), path)
-            say(f"samples of {name}")
-        paths.append(path)
-    return paths
+    paths = {source.name: folder / f"{source.name.replace('/', '-')}.safetensors" for source in sources}
+    missing = [source for source in sources if not paths[source.name].exists()]
+    with ProcessPoolExecutor(max(workers, 1), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_make_shard, source, making, paths[source.name]) for source in missing]
+        for done, job in enumerate(as_completed(jobs), 1):
+            say(f"samples of {job.result()}, {done} of {len(missing)}")
+    return list(paths.values())
+
+
+def _make_shard(source: Source, making: Making, path: Path) -> str:
+    cv2.setNumThreads(1)
+    write_shard(make_samples(source.name, source.load(), making.share(source.share)), path)
+    return source.name
 
 
 def make_samples(name: str, person: Person, making: Making) -> FlowSamples:

@@ -18,6 +18,7 @@ from .calibration import (
     Calibration,
     expected_calibration_error,
     fit_unit,
+    hush,
     margin,
     reliability,
     sigmoid,
@@ -28,6 +29,7 @@ from .fit import Recipe, label
 from .flow_samples import FlowSamples
 from .layout import Layout
 from .model import EmotionByText, MicroAuClip
+from .sources import geometry
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -53,6 +55,8 @@ class Said:
     """(S, N) percent OED, the larger side."""
     person: NDArray[np.int32]
     """(S,) who it is."""
+    kind: NDArray[np.int32]
+    """(S,) number of the way this person moves."""
 
 
 def ask(model: MicroAuClip, samples: FlowSamples, recipe: Recipe, batch: int = 64) -> Said:
@@ -81,7 +85,15 @@ def ask(model: MicroAuClip, samples: FlowSamples, recipe: Recipe, batch: int = 6
         still=samples.amplitude.max(axis=(1, 2)) <= recipe.still,
         amplitude=samples.amplitude.max(axis=2),
         person=samples.person,
+        kind=kinds_of(samples),
     )
+
+
+def kinds_of(samples: FlowSamples) -> NDArray[np.int32]:
+    """(S,) the same number for samples of the same geometry."""
+    ways = [geometry(name) for name in samples.persons]
+    number = {way: k for k, way in enumerate(sorted(set(ways)))}
+    return np.array([number[way] for way in ways], np.int32)[samples.person]
 
 
 def calibrate(said: Said, layout: Layout) -> Calibration:
@@ -92,9 +104,11 @@ def calibrate(said: Said, layout: Layout) -> Calibration:
         _fit_sides(said.side_logits[:, n], said.side_labels[:, n]) if sided[n] else (1.0, NEVER)
         for n in range(len(sided))
     ]
+    warmth, first = (np.array(column) for column in zip(*whole, strict=True))
+    threshold = hush(first, sigmoid(said.logits / warmth), said.still, said.kind)
     return Calibration(
-        temperature=tuple(t for t, _ in whole),
-        threshold=tuple(p for _, p in whole),
+        temperature=tuple(warmth.tolist()),
+        threshold=tuple(np.round(threshold, 4).tolist()),
         side_temperature=tuple(t for t, _ in sides),
         side_margin=tuple(m for _, m in sides),
         emotion_margin=fit_emotion_margin(said, layout.aus),

@@ -11,10 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .default_recipe import DefaultRecipe, Say, geometry, judge
+from .default_recipe import DefaultRecipe, Say, judge
 from .fit import fit
 from .flow_samples import FlowSamples
 from .quality import ask, calibrate
+from .sources import geometry
 from .splits import split
 
 

@@ -21,6 +21,7 @@ from .fields import Style
 from .ict import IctModel, load_ict
 from .neutral import neutral_frame
 from .skin import Painter
+from .sparse import sparse_fields
 from .state import REST, Head
 from .warp import PhotoFace
 
@@ -36,7 +37,7 @@ class Person:
 
     name: str
     geometry: str
-    """'photo', 'face3d' or 'mixed'."""
+    """'photo', 'face3d', 'mixed' or 'sparse'."""
     build: Callable[[float, bool], Face]
     """(eye distance in canvas pixels, gray) -> a face; the last few are kept."""
 
@@ -88,6 +89,19 @@ def sculpted_motion(person: Person, model: Person) -> Person:
         return face.moved_by(lambda style: shapes.with_style(style).fields, Style())
 
     return Person(f"{person.name}+{model.name}", "mixed", _recent(build))
+
+
+def sparse_motion(person: Person) -> Person:
+    """A photograph moved by few landmarks with the skin around them carried along (`sparse.py`)."""
+
+    def build(oed: float, gray: bool) -> Face:
+        face = person.build(oed, gray)
+        if not isinstance(face, PhotoFace):
+            raise TypeError(f"{person.name} is no photograph")
+        own = Style.random(np.random.default_rng(list(person.name.encode())))
+        return face.moved_by(sparse_fields, own)
+
+    return Person(f"{person.name}~", "sparse", _recent(build))
 
 
 def _recent(build: Callable[[float, bool], Face]) -> Callable[[float, bool], Face]:
