@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .datasets.emotions import NAMES, emotion_class
+
 Combination = tuple[int, ...]
 
 OBJECTIVE: Mapping[str, tuple[Combination, ...]] = {
@@ -32,6 +34,28 @@ THREE: Mapping[str, tuple[str, ...]] = {
     "surprise": ("II",),
 }
 """Classes of MEGC 2019 by objective class: happiness; anger, disgust, sadness and fear; surprise."""
+
+EMOTIONS: Mapping[str, Mapping[str, tuple[Combination, ...]]] = {
+    # Davison, Merghani and Yap (2018) made the objective classes from these emotions. Contempt has none;
+    # AU14 is its unit in EMFACS and in MiE-X (Liu et al., ECCV 2022). 'others' is the still face: what
+    # looks like no other class.
+    "": {
+        "happiness": OBJECTIVE["I"], "surprise": OBJECTIVE["II"], "anger": OBJECTIVE["III"],
+        "disgust": OBJECTIVE["IV"], "sadness": OBJECTIVE["V"], "fear": OBJECTIVE["VI"],
+        "contempt": ((14,),), "others": ((),),
+    },
+    # The criteria by which CASME II was labelled (Yan et al., PLoS ONE 2014), as later papers repeat them.
+    "casme2": {
+        "happiness": ((6,), (12,), (6, 12)),
+        "surprise": ((1, 2), (25,), (2,)),
+        "disgust": ((9,), (10,), (4, 7), (4, 9)),
+        "repression": ((15,), (17,), (24,), (15, 17), (15, 24), (17, 24), (15, 17, 24)),
+        "sadness": ((1,), (1, 4)),
+        "fear": ((1, 2, 4), (20,)),
+        "others": ((),),
+    },
+}  # fmt: skip
+"""Data set ('' any other) -> emotion -> the combinations of units that stand for it."""
 
 OPEN_MOUTH: tuple[Combination, ...] = ((25,), (26,), (25, 26))
 """A smile stays one when the lips part or the jaw drops with it (EMFACS; Ekman, Friesen and Hager,
@@ -65,3 +89,52 @@ def prototypes(aus: Sequence[int]) -> dict[str, tuple[Combination, ...]]:
     if known.issuperset(CONTEMPT):
         table["negative"] += (CONTEMPT,)
     return {name: sets for name, sets in table.items() if sets} | {"other": ((),)}
+
+
+def class_table(protocol: str, dataset: str, aus: Sequence[int]) -> dict[str, tuple[Combination, ...]]:
+    """Class -> combinations, under a published protocol, made of the units that a model knows.
+
+    protocol  'three', 'four', 'five', 'seven' (`datasets.emotions.CLASSES`), or 'objective': I to VII
+    dataset   'casme2', 'samm', ...; '' for any
+
+    Units that the model does not know are taken out of the combinations, as the paper does; what is left
+    of one counts only where no other class asks for just that. A class of which nothing is left is not
+    in the table: the model cannot say it.
+
+    >>> class_table("three", "samm", [2, 4, 7, 12])["surprise"]
+    ((2,),)
+    """
+    whole = _class_combinations(protocol, dataset)
+    owners = {combination: name for name, sets in whole.items() for combination in sets}
+    known = set(aus)
+    table: dict[str, tuple[Combination, ...]] = {}
+    for name, sets in whole.items():
+        left = [tuple(au for au in combination if au in known) for combination in sets]
+        mine = [
+            rest
+            for rest, combination in zip(left, sets, strict=True)
+            if rest == combination or (rest and owners.get(rest, name) == name)
+        ]
+        if mine:
+            table[name] = tuple(dict.fromkeys(mine))
+    return table
+
+
+def one_list(table: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, tuple[Combination]]:
+    """Each class as one list of units, as Eq 13 is printed.
+
+    >>> one_list({"surprise": ((1, 2), (25,))})
+    {'surprise': ((1, 2, 25),)}
+    """
+    return {name: (tuple(sorted({au for unit in sets for au in unit})),) for name, sets in table.items()}
+
+
+def _class_combinations(protocol: str, dataset: str) -> dict[str, tuple[Combination, ...]]:
+    if protocol == "objective":
+        return dict(OBJECTIVE) | {"VII": ((),)}
+    emotions = EMOTIONS.get(dataset, EMOTIONS[""])
+    table: dict[str, tuple[Combination, ...]] = {}
+    for emotion in NAMES:
+        if name := emotion_class(protocol, dataset, emotion):
+            table[name] = table.get(name, ()) + emotions.get(emotion, ())
+    return {name: tuple(dict.fromkeys(sets)) for name, sets in table.items() if sets}

@@ -13,6 +13,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 ContrastiveForm = Literal["softmax", "sigmoid"]
+ContrastiveTarget = Literal["same", "own"]
 
 
 def unit_cross_entropy(logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
@@ -33,6 +34,9 @@ def contrastive(
     scale: Tensor,
     known: Tensor | None = None,
     form: ContrastiveForm = "softmax",
+    *,
+    target: ContrastiveTarget = "same",
+    symmetric: bool = True,
 ) -> Tensor:
     """MiAUCL (Eq 9-11): each unit's visual features against the sentences of its own states.
 
@@ -42,8 +46,10 @@ def contrastive(
     scale     ()     learned logit scale, already exponentiated
     known     (B, N) bool
     form      how a row with several ones enters the cross-entropy, which the paper leaves open:
-              'softmax' shares the target among them and takes the mean of both directions, as CLIP
-              does; 'sigmoid' is a binary cross-entropy of every pair
+              'softmax' shares the target among them; 'sigmoid' is a binary cross-entropy of every pair
+    target    'same': samples of the same state match (Eq 10); 'own': each sample matches its own text
+              alone, the diagonal of CLIP (local OrigCL of Table VIII)
+    symmetric of softmax: the mean of both directions, as CLIP does, or image to text alone
     """
     units = labels.shape[1]
     known = torch.ones_like(labels, dtype=torch.bool) if known is None else known
@@ -51,16 +57,31 @@ def contrastive(
     similarity = torch.einsum(
         "bnd,cnd->nbc", nnf.normalize(features, dim=-1), nnf.normalize(own, dim=-1)
     )  # (N, B, B) Eq 9, M_n
-    same = (labels.T[:, :, None] == labels.T[:, None, :]).to(similarity.dtype)  # (N, B, B) Eq 10, LM_n
+    same = _label_matrix(labels, target).to(similarity.dtype)  # (N, B, B) LM_n
     pairs = known.T[:, :, None] & known.T[:, None, :]  # (N, B, B)
     if form == "sigmoid":
         losses = nnf.binary_cross_entropy_with_logits(similarity * scale, same, reduction="none")
         return (losses * pairs).sum((1, 2)).div(pairs.sum((1, 2)).clamp(min=1)).sum()
     logits = (similarity * scale).masked_fill(~pairs, -torch.inf)
-    both = _soft_cross_entropy(logits, same * pairs, known.T) + _soft_cross_entropy(
-        logits.transpose(1, 2), same * pairs, known.T
-    )
-    return both.sum() / 2  # Eq 11, summed over the units
+    loss = _soft_cross_entropy(logits, same * pairs, known.T)  # (N,)
+    if symmetric:
+        loss = (loss + _soft_cross_entropy(logits.transpose(1, 2), same * pairs, known.T)) / 2
+    return loss.sum()  # Eq 11, summed over the units
+
+
+def pairwise_contrastive(
+    features: Tensor, text: Tensor, scale: Tensor, *, symmetric: bool = True
+) -> Tensor:
+    """CLIP's loss: each sample against its own text among those of the batch (global OrigCL, Table VIII).
+
+    features  (B, D)
+    text      (B, D)
+    scale     () learned logit scale, already exponentiated
+    """
+    logits = scale * nnf.normalize(features, dim=-1) @ nnf.normalize(text, dim=-1).T  # (B, B)
+    own = torch.arange(len(logits), device=logits.device)
+    loss = nnf.cross_entropy(logits, own)
+    return (loss + nnf.cross_entropy(logits.T, own)) / 2 if symmetric else loss
 
 
 def global_dependency(weights: Tensor, labels: Tensor, *, normalise: bool = False) -> Tensor:
@@ -74,6 +95,15 @@ def global_dependency(weights: Tensor, labels: Tensor, *, normalise: bool = Fals
     if normalise:
         target = target / target.sum(dim=1, keepdim=True).clamp(min=1)
     return (weights - target).square().sum(dim=1).mean() / labels.shape[1]
+
+
+def _label_matrix(labels: Tensor, target: ContrastiveTarget) -> Tensor:
+    """Which pairs of samples match, (N, B, B) bool."""
+    if target == "own":
+        return torch.eye(len(labels), dtype=torch.bool, device=labels.device).expand(
+            labels.shape[1], -1, -1
+        )
+    return labels.T[:, :, None] == labels.T[:, None, :]  # Eq 10
 
 
 def _soft_cross_entropy(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:

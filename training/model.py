@@ -7,8 +7,9 @@ text similarity (Eq 13). The losses are in `losses.py`, the sentences in `prompt
 Letters: B batch, N action units, L landmarks of the unit that has most, K landmarks of the face,
 h x w token grid, D width of tokens and text features, R emotion classes, S image size.
 
-Ours, where the paper has nothing: a compact visual tower in place of ViT-B/32, and the two sides of
-a face, decided from the same attention restricted to one half.
+This is the default model; the paper's own, on CLIP's towers, is `paper/network.py`, which shares the
+equations. Ours, where the paper has nothing: a compact visual tower in place of ViT-B/32, and the two
+sides of a face, decided from the same attention restricted to one half.
 """
 
 from __future__ import annotations
@@ -171,17 +172,20 @@ class PatchTokenAttention(nn.Module):
 class GlobalDependencyAttention(nn.Module):
     """Which units the others depend on, and what these say together (Eq 4-6)."""
 
-    def __init__(self, units: int, width: int) -> None:
+    def __init__(self, units: int, width: int, *, rows: bool = False) -> None:
         super().__init__()
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=False)
-        self.fc = nn.Linear(units * units, units)  # open in the paper: the flattened A
+        # open in the paper: FC maps the flattened A to all weights, or each row of A to its own
+        self.fc = nn.Linear(units, 1) if rows else nn.Linear(units * units, units)
+        self.rows = rows
 
     def forward(self, local: Tensor) -> tuple[Tensor, Tensor]:  # (B, N, D)
         scores = self.query(local) @ self.key(local).transpose(1, 2)  # (B, N, N)
         a = (scores / local.shape[-1] ** 0.5).softmax(dim=-1)  # (B, N, N) Eq 4
-        weights = self.fc(a.flatten(1)).relu().softmax(dim=-1)  # (B, N) Eq 5, W_d
+        said = self.fc(a)[..., 0] if self.rows else self.fc(a.flatten(1))  # (B, N)
+        weights = said.relu().softmax(dim=-1)  # (B, N) Eq 5, W_d
         together = weights[:, None] @ self.value(local)  # (B, 1, D) Eq 6, F_G
         return together, weights
 
@@ -219,28 +223,18 @@ class MicroAuClip(nn.Module):
 
     def forward(self, image: Tensor, landmarks: Tensor) -> Prediction:
         tokens = self.visual(image)  # (B, h, w, D)
-        own = self.gather(tokens, landmarks)  # (B, N, L, D) Eq 1, K_j
+        own = tokens_under(tokens, landmarks, self.table, self.frame)  # (B, N, L, D) Eq 1, K_j
         scores = self.pta(own)  # (B, N, L)
-        attention = _softmax_where(scores, self.mask)  # (B, N, L) Eq 2, W_j
+        attention = softmax_where(scores, self.mask)  # (B, N, L) Eq 2, W_j
         local = (attention[..., None] * own).sum(2)  # (B, N, D) Eq 3
         together, dependency = self.gda(local)  # (B, 1, D), (B, N) Eq 4-6
         features = local + together  # (B, N, D) F_n
         logits = self.heads(features)  # (B, N, 2) Eq 7, before the softmax
 
-        halves = _softmax_where(scores[:, :, None], self.halves)  # (B, N, 2, L)
+        halves = softmax_where(scores[:, :, None], self.halves)  # (B, N, 2, L)
         sides = halves @ own + together[:, :, None]  # (B, N, 2, D) left, right
         side_logits = torch.cat([self.left(sides[:, :, 0]), self.right(sides[:, :, 1])], -1)  # (B, N, 2)
         return Prediction(logits, side_logits, features, sides, attention, dependency)
-
-    def gather(self, tokens: Tensor, landmarks: Tensor) -> Tensor:
-        """The token under each landmark of each unit (Eq 1), (B, N, L, D)."""
-        batch, h, w, width = tokens.shape
-        row = (landmarks[..., 1] * (h / self.frame)).floor().long().clamp(0, h - 1)  # (B, K)
-        column = (landmarks[..., 0] * (w / self.frame)).floor().long().clamp(0, w - 1)  # (B, K)
-        index = (row * w + column)[:, self.table.flatten()]  # (B, N * L)
-        flat = tokens.reshape(batch, h * w, width)  # (B, h * w, D)
-        own = flat.gather(1, index[..., None].expand(-1, -1, width))  # (B, N * L, D)
-        return own.view(batch, *self.table.shape, width)
 
     def text_features(self) -> Tensor:
         """Features of the negative and the positive sentence of each unit, (N, 2, D)."""
@@ -299,12 +293,28 @@ class EmotionByText(nn.Module):
         return torch.stack(best, dim=1) / features.shape[1]  # (B, R)
 
 
-def _heads(units: int, width: int, out: int, hidden: int = 32) -> nn.Sequential:
-    """One MLP per unit."""
-    return nn.Sequential(Grouped(units, width, hidden), nn.ReLU(), Grouped(units, hidden, out))
+def tokens_under(tokens: Tensor, landmarks: Tensor, table: Tensor, frame: int) -> Tensor:
+    """The token under each landmark of each unit (Eq 1), (B, N, L, D).
+
+    tokens     (B, h, w, D)
+    landmarks  (B, K, 2) x, y in pixels of the square frame, clipped to it
+    table      (N, L) which landmarks are each unit's
+    """
+    batch, h, w, width = tokens.shape
+    row = (landmarks[..., 1] * (h / frame)).floor().long().clamp(0, h - 1)  # (B, K)
+    column = (landmarks[..., 0] * (w / frame)).floor().long().clamp(0, w - 1)  # (B, K)
+    index = (row * w + column)[:, table.flatten()]  # (B, N * L)
+    flat = tokens.reshape(batch, h * w, width)  # (B, h * w, D)
+    own = flat.gather(1, index[..., None].expand(-1, -1, width))  # (B, N * L, D)
+    return own.view(batch, *table.shape, width)
 
 
-def _softmax_where(scores: Tensor, mask: Tensor) -> Tensor:
+def softmax_where(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis among the places of the mask, 0 elsewhere."""
     lowest = torch.finfo(scores.dtype).min  # half precision has no -1e9
     return scores.masked_fill(~mask, lowest).softmax(dim=-1) * mask
+
+
+def _heads(units: int, width: int, out: int, hidden: int = 32) -> nn.Sequential:
+    """One MLP per unit."""
+    return nn.Sequential(Grouped(units, width, hidden), nn.ReLU(), Grouped(units, hidden, out))

@@ -7,6 +7,7 @@ that the text tower must learn what "not" means.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,16 @@ def sentence(au: int, *, moves: bool = True, side: str = "") -> str:
 def state_sentences(aus: tuple[int, ...], side: str = "") -> list[tuple[str, str]]:
     """(negative, positive) sentence of each unit: the index is the state, 0 still, 1 moving."""
     return [(sentence(au, moves=False, side=side), sentence(au, side=side)) for au in aus]
+
+
+def overall(aus: Sequence[int], states: Sequence[int]) -> str:
+    """One text about all units at once, as the paper's rival (global OrigCL) has it.
+
+    >>> overall([4, 17], [1, 0])
+    'The eyebrows are lowering, the chin is not rising'
+    """
+    first, *rest = (sentence(au, moves=bool(state)) for au, state in zip(aus, states, strict=True))
+    return ", ".join([first, *(text[0].lower() + text[1:] for text in rest)])
 
 
 PAD = "<pad>"
