@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .landmarks import eye_opening, gaze, mouth_opening
 from .records import Face, Frame, Gray
 from .region_tracking import Reference, make_reference, track
-from .regions import STIFFNESS, centres
+from .regions import STIFFNESS, centres, members
 from .registration import CROP, CROP_OED, Affine, crop_matrix, to_crop
 from .rigid import fit_rigid, normalised, rigid_shift
 
@@ -41,6 +41,15 @@ DOUBTFUL_ERROR = 6.0
 alone gives one or two."""
 LANDMARK_LEAD = 0.025
 """OED; where the landmarks put the head this far from where it was tracked, the landmarks win."""
+ANOTHER_SCENE = 0.72
+"""Change of the crop from one frame to the next (1 - correlation) plus the growth of the share of the
+bony discs' variance that their reference does not explain. Joined clips of different persons reach 0.8 to
+1.7, heads that turn quickly at 25 frames per second 0.55, blinks and speech 0.2."""
+ASTRAY = 0.08
+"""OED; where half of the regions lie farther from their landmarks, something else is followed: after a
+scene cut the landmarks take a few frames to find the new face. Fast turns reach 0.04."""
+LOOK = 32
+"""Pixels, side of the small picture that is compared from frame to frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +83,7 @@ class Motion:
     missing: int
     duplicate: bool
     cut: bool
-    """True: the first frame of the track; nothing came before it."""
+    """True: the first frame of the track, or of another scene; nothing before it can be compared."""
 
 
 class FaceMotion:
@@ -90,26 +99,45 @@ class FaceMotion:
         self._motion = np.zeros(6, np.float32)
         self._residual = np.zeros((len(STIFFNESS), 2), np.float32)
         self._prior = STIFFNESS
+        self._look = np.zeros(LOOK * LOOK, np.float32)
+        self._unlike = 0.0
 
     def push(self, frame: Frame, face: Face) -> Motion:
         """Measure the face in the next frame."""
-        cut = self._reference is None
-        if cut:
-            self._matrix = crop_matrix(face.points)
+        if self._reference is None:
+            return self._begin(frame, face)
         crop = frame.picture.warp_luma(self._matrix, (CROP, CROP))
-        image = smooth(crop)
-        if cut:
-            self._take(image, face)
-            error = np.zeros(len(STIFFNESS), np.float32)
-        else:
-            error = self._follow(image, face)
-        motion = self._record(frame, face, crop, error, cut)
-        if not cut and self._has_moved_far(face):
+        error = self._follow(smooth(crop), face)
+        if self._is_another_scene(crop, error, face):
+            return self._begin(frame, face)
+        motion = self._record(frame, face, crop, error, cut=False)
+        if self._has_moved_far(face):
             self._renew(frame, face)
         return motion
 
-    def _take(self, image: Array, face: Face) -> None:
+    def _begin(self, frame: Frame, face: Face) -> Motion:
+        """The first frame of a track: nothing has moved."""
+        self._matrix = crop_matrix(face.points)
+        crop = frame.picture.warp_luma(self._matrix, (CROP, CROP))
+        self._base, self._head_base = np.zeros_like(self._base), np.zeros_like(self._head_base)
+        self._take(crop, face)
+        return self._record(frame, face, crop, np.zeros(len(STIFFNESS), np.float32), cut=True)
+
+    def _is_another_scene(self, crop: Gray, error: Array, face: Face) -> bool:
+        """True at a cut: the picture has leapt and the bones are not where they were, or something
+        that is not this face is being followed.
+        """
+        assert self._reference is not None
+        look, before, known = look_of(crop), self._look, self._unlike
+        self._look, self._unlike = look, self._reference.unlike(error, BONY)
+        leap = 1 - float(look @ before) + self._unlike - known
+        astray = np.hypot(*(self._shift() - self._landmark_shift(face)).T)
+        return leap > ANOTHER_SCENE or float(np.median(astray)) > ASTRAY
+
+    def _take(self, crop: Gray, face: Face) -> None:
         """Make this frame the reference."""
+        image = smooth(crop)
+        self._look, self._unlike = look_of(crop), 0.0
         points = to_crop(face.points, self._matrix)
         self._middles = centres(points)
         self._reference = make_reference(image, self._middles)
@@ -128,15 +156,31 @@ class FaceMotion:
         guess = (rigid + self._residual) * np.float32(CROP_OED)
         shift, error = track(self._reference, image, guess, rigid * np.float32(CROP_OED))
         shift /= np.float32(CROP_OED)
-        astray = np.hypot(*(shift - landmarks).T)
-        # A small contradiction is no reason by itself: in a blink the landmarks pull the brows down.
-        lost = (error > LOST_ERROR) | (astray > LANDMARK_LOST)
-        lost |= (error > DOUBTFUL_ERROR) & (astray > LANDMARK_ERROR)
-        shift = np.where(lost[:, None], landmarks, shift)
+        lost = _lost(shift, error, landmarks)
+        if lost.any():
+            self._search_again(lost, image, landmarks, shift, error)
         prior = self._prior * np.exp(-((error / np.float32(DOUBTFUL_ERROR)) ** 2))
         self._motion = fit_rigid(self._places, shift, prior.astype(np.float32))
         self._residual = shift - rigid_shift(self._motion, self._places)
         return error
+
+    def _search_again(
+        self, lost: NDArray[np.bool_], image: Array, landmarks: Array, shift: Array, error: Array
+    ) -> None:
+        """Look for lost regions where the landmarks say, in place; where they are not there either, the
+        landmarks must do.
+        """
+        assert self._reference is not None
+        there = landmarks[lost] * np.float32(CROP_OED)
+        found, gap = track(self._reference.only(lost), image, there, there)
+        found /= np.float32(CROP_OED)
+        again = _lost(found, gap, landmarks[lost])
+        shift[lost] = np.where(again[:, None], landmarks[lost], found)
+        error[lost] = np.where(again, error[lost], gap)
+
+    def _shift(self) -> Array:
+        """(K, 2) OED since the reference, the head's motion with it."""
+        return np.asarray(self._residual + rigid_shift(self._motion, self._places), np.float32)
 
     def _landmark_shift(self, face: Face) -> Array:
         """(K, 2) OED: how far the landmarks say that each region has moved since the reference. Coarse,
@@ -163,7 +207,7 @@ class FaceMotion:
         self._base = self._base + self._residual
         self._head_base = self._head_base + self._motion
         self._matrix = crop_matrix(face.points)
-        self._take(smooth(frame.picture.warp_luma(self._matrix, (CROP, CROP))), face)
+        self._take(frame.picture.warp_luma(self._matrix, (CROP, CROP)), face)
 
     def _record(self, frame: Frame, face: Face, crop: Gray, error: Array, cut: bool) -> Motion:
         return Motion(
@@ -183,6 +227,25 @@ class FaceMotion:
             duplicate=frame.duplicate,
             cut=cut,
         )
+
+
+BONY = members("still", "brow", "nose", "cheek")
+"""Regions that look alike whatever the eyes and the mouth do."""
+
+
+def _lost(shift: Array, error: Array, landmarks: Array) -> NDArray[np.bool_]:
+    """(k,) regions that something else was found for; shifts (k, 2) in OED, error (k,) in gray levels."""
+    astray = np.hypot(*(shift - landmarks).T)
+    # A small contradiction is no reason by itself: in a blink the landmarks pull the brows down.
+    lost = (error > LOST_ERROR) | (astray > LANDMARK_LOST)
+    return np.asarray(lost | ((error > DOUBTFUL_ERROR) & (astray > LANDMARK_ERROR)))
+
+
+def look_of(crop: Gray) -> Array:
+    """The crop in little, (LOOK * LOOK,), mean 0, length 1: the product of two is their correlation."""
+    small = cv2.resize(crop, (LOOK, LOOK), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small -= small.mean()
+    return np.asarray(small / max(float(np.linalg.norm(small)), 1e-6), np.float32)
 
 
 def smooth(crop: Gray) -> Array:

@@ -8,7 +8,7 @@ and a disc of 400 pixels averages away the noise that a dense flow shows pixel b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numba import njit
@@ -22,6 +22,10 @@ SIDE = 2 * RADIUS + 1
 ITERATIONS = 6
 CONVERGED = 0.003
 """Pixels; a smaller step ends the search."""
+DARKEST, BRIGHTEST = 0.6, 1.6
+"""Gains of the light between which a disc still counts as the same skin."""
+MEAN_ABSOLUTE = 0.8
+"""Mean size of a normally distributed difference over its standard deviation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,15 +39,32 @@ class Reference:
     inverse: Array
     """(K, 2, 2) inverse of the regularised Hessian."""
     patch: Array
-    """(K, SIDE * SIDE) brightness of the reference."""
+    """(K, SIDE * SIDE) brightness of the reference, its mean taken off."""
+    mean: Array
+    """(K,) that mean."""
+    variance: Array
+    """(K,) of the patch, squared gray levels."""
     ridge: float
     """Weight of the expectation against the picture, in the unit of the Hessian."""
     texture: Array
     """(K,) smaller eigenvalue of the Hessian per pixel: 0 for bare skin, which cannot be followed."""
 
+    def only(self, chosen: NDArray[np.bool_]) -> Reference:
+        """Some of the discs; chosen (K,)."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Reference(**{n: p if n == "ridge" else p[chosen] for n, p in parts.items()})
+
+    def unlike(self, error: Array, discs: NDArray[np.intp]) -> float:
+        """Share of the variance of some discs that is not there: 0 the same skin, about 1 another picture.
+
+        error  (K,) as `track` gives it; discs  numbers of those to look at
+        """
+        gone = np.minimum((error[discs] / np.float32(MEAN_ABSOLUTE)) ** 2, 2 * self.variance[discs])
+        return float(gone.sum() / max(float(self.variance[discs].sum()), 1e-6))
+
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  # type: ignore[no-untyped-def]
+def _prepare(image, corner, window, ridge, steepest, inverse, patch, means, variance, texture):  # type: ignore[no-untyped-def]
     n = SIDE * SIDE
     gx, gy, t = np.empty(n), np.empty(n), np.empty(n)
     for k in range(corner.shape[0]):
@@ -81,7 +102,10 @@ def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  
             d += w * py * gy[i]
             steepest[k, 0, i] = w * px
             steepest[k, 1, i] = w * py
-            patch[k, i] = t[i]
+        means[k] = t.mean()
+        for i in range(n):
+            patch[k, i] = t[i] - means[k]
+        variance[k] = (patch[k] ** 2).mean()
         small = 0.5 * (a + d) - np.sqrt(0.25 * (a - d) ** 2 + b * b)
         texture[k] = max(small, 0.0) / s0
         # A prior about where the disc is expected outweighs a texture that could be noise.
@@ -95,10 +119,11 @@ def _prepare(image, corner, window, ridge, steepest, inverse, patch, texture):  
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error):  # type: ignore[no-untyped-def]
+def _search(image, corner, steepest, inverse, patch, means, variance, ridge, anchor, shift, error):  # type: ignore[no-untyped-def]
     height, width = image.shape
+    n = np.float32(SIDE * SIDE)
     for k in range(corner.shape[0]):
-        dx, dy = shift[k, 0], shift[k, 1]
+        dx, dy, mean = shift[k, 0], shift[k, 1], means[k]
         for _ in range(ITERATIONS):
             x0, y0 = corner[k, 0] + dx, corner[k, 1] + dy
             x0 = min(max(x0, 0.0), width - SIDE - 1.001)
@@ -108,7 +133,7 @@ def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error
             w00, w01 = (1 - fx) * (1 - fy), fx * (1 - fy)
             w10, w11 = (1 - fx) * fy, fx * fy
             bx = by = np.float32(0.0)
-            miss = np.float32(0.0)
+            s1 = s2 = st = np.float32(0.0)
             for r in range(SIDE):
                 above, below = image[iy + r], image[iy + r + 1]
                 base = r * SIDE
@@ -117,10 +142,12 @@ def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error
                         w00 * above[ix + c] + w01 * above[ix + c + 1]
                         + w10 * below[ix + c] + w11 * below[ix + c + 1]
                     )  # fmt: skip
-                    gap = value - patch[k, base + c]
+                    gap = value - mean - patch[k, base + c]
                     bx += steepest[k, 0, base + c] * gap
                     by += steepest[k, 1, base + c] * gap
-                    miss += abs(gap)
+                    s1 += gap
+                    s2 += gap * gap
+                    st += gap * patch[k, base + c]
             bx += ridge * (dx - anchor[k, 0])
             by += ridge * (dy - anchor[k, 1])
             sx = inverse[k, 0, 0] * bx + inverse[k, 0, 1] * by
@@ -130,10 +157,14 @@ def _search(image, corner, steepest, inverse, patch, ridge, anchor, shift, error
                 sx, sy = sx * 2.0 / length, sy * 2.0 / length
             dx -= sx
             dy -= sy
-            error[k] = miss / (SIDE * SIDE)
             if length < CONVERGED:
                 break
         shift[k, 0], shift[k, 1] = dx, dy
+        # What another light explains is no difference: an offset, and a gain that a lamp could make. A disc
+        # without the reference's structure (a hand before it) would be a gain of 0.
+        gain = min(max(st / (n * variance[k] + np.float32(1e-6)), DARKEST - 1), BRIGHTEST - 1)
+        rest = s2 / n - (s1 / n) ** 2 - gain * (2 * st / n - gain * variance[k])
+        error[k] = MEAN_ABSOLUTE * np.sqrt(max(rest, np.float32(0.0)))
 
 
 def _window() -> Array:
@@ -156,12 +187,13 @@ def make_reference(image: Array, centres: NDArray[np.floating], noise: float = 2
     corner = np.clip(np.rint(centres[:, :2]) - RADIUS, 1, size - SIDE - 2).astype(np.int32)
     count, n = len(corner), SIDE * SIDE
     steepest, inverse = np.empty((count, 2, n), np.float32), np.empty((count, 2, 2), np.float32)
-    patch, texture = np.empty((count, n), np.float32), np.empty(count, np.float32)
+    patch = np.empty((count, n), np.float32)
+    mean, variance, texture = (np.empty(count, np.float32) for _ in range(3))
     # Bayes: variance of the picture's noise over that of a disc about its expected place, (1 px)^2;
     # doubled since neighbouring pixels of an enlarged crop share their noise.
     ridge = 2.0 * noise * noise
-    _prepare(image, corner, WINDOW, ridge, steepest, inverse, patch, texture)
-    return Reference(corner, steepest, inverse, patch, ridge, texture)
+    _prepare(image, corner, WINDOW, ridge, steepest, inverse, patch, mean, variance, texture)
+    return Reference(corner, steepest, inverse, patch, mean, variance, ridge, texture)
 
 
 def track(reference: Reference, image: Array, guess: Array, expected: Array) -> tuple[Array, Array]:
@@ -173,10 +205,12 @@ def track(reference: Reference, image: Array, guess: Array, expected: Array) -> 
               most probable answer given the picture's noise, not the least squares of skin without
               texture, which would drift
     return  (K, 2) shift in pixels since the reference, x right, y down;
-            (K,) mean absolute brightness difference that remains, in gray levels
+            (K,) mean absolute brightness difference that remains, in gray levels, after the gain and
+            offset of another light
     """
     shift = guess.astype(np.float32).copy()
     error = np.empty(len(shift), np.float32)
-    parts = reference.corner, reference.steepest, reference.inverse, reference.patch, reference.ridge
+    r = reference
+    parts = r.corner, r.steepest, r.inverse, r.patch, r.mean, r.variance, r.ridge
     _search(image, *parts, expected.astype(np.float32), shift, error)
     return shift, error

@@ -49,3 +49,39 @@ def test_bare_skin_stays_where_it_is_expected():
     guess = np.full_like(CENTRES, 0.4)
     found, _ = track(reference, flat + 3, 0 * guess, guess)
     np.testing.assert_allclose(found, guess, atol=0.05)
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 20.0), (1.0, -20.0), (0.75, 0.0), (1.25, -40.0)])
+def test_another_light_is_no_difference(gain, offset):
+    """Exposure and flicker change every gray level and no disc's look."""
+    reference = make_reference(crop(), CENTRES)
+    zero = np.zeros_like(CENTRES)
+    _, error = track(reference, crop(gain=gain, offset=offset, noise=1.0), zero, zero)
+    unclipped = reference.mean * gain + offset + 2 * gain * np.sqrt(reference.variance) < 250
+    unclipped &= reference.mean * gain + offset - 2 * gain * np.sqrt(reference.variance) > 5
+    assert unclipped.sum() > 8
+    assert error[unclipped].max() < 2.5
+
+
+def test_a_hand_before_the_face_is_a_difference():
+    """Bare skin is no reference at gain 0."""
+    reference = make_reference(crop(), CENTRES)
+    zero = np.zeros_like(CENTRES)
+    _, error = track(reference, np.full((224, 224), 140, np.float32), zero, zero)
+    contrast = np.sqrt(reference.variance)
+    assert (error > 0.4 * contrast).all()
+    assert reference.unlike(error, np.arange(len(CENTRES))) > 0.25
+
+
+def test_the_remaining_difference_is_that_of_a_plain_fit():
+    """Independent oracle: NumPy's least squares of the found disc on the reference's, and its residual."""
+    reference = make_reference(crop(), CENTRES)
+    image = crop(0.0, 0.0, gain=1.1, offset=8, noise=4.0)
+    still = np.zeros_like(CENTRES)
+    found, error = track(reference, image, still, still)
+    for k in np.flatnonzero(np.hypot(*found.T) < 0.02)[:10]:
+        x, y = reference.corner[k]
+        disc = image[y : y + 21, x : x + 21].ravel().astype(float)
+        basis = np.stack([reference.patch[k], np.ones(disc.size)], axis=1)
+        rest = disc - basis @ np.linalg.lstsq(basis, disc, rcond=None)[0]
+        assert error[k] == pytest.approx(0.8 * rest.std(), rel=0.1)
