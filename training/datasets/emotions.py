@@ -6,9 +6,25 @@ Only labels are mapped here. Which emotion follows from which action units is `t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from ...engine.errors import MicroauError
-from .sample import Sample
+
+
+class Labelled(Protocol):
+    """What a class depends on: a `Sample`, or an entry of a prepared cache."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def clip(self) -> str: ...
+    @property
+    def emotion(self) -> str: ...
+    @property
+    def objective(self) -> int | None: ...
+
 
 NAMES = (
     "happiness", "disgust", "surprise", "sadness", "fear", "anger", "contempt", "repression", "tense",
@@ -115,7 +131,7 @@ LEFT_OUT: Mapping[str, frozenset[tuple[str, str, str]]] = {
 PROTOCOLS = (*CLASSES, "objective")
 
 
-def label_of(sample: Sample, protocol: str) -> str | None:
+def label_of(sample: Labelled, protocol: str) -> str | None:
     """Class of a sample under one of PROTOCOLS; None where the protocol leaves it out."""
     if protocol == "objective":
         return objective_class(sample.objective)

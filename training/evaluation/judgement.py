@@ -107,9 +107,9 @@ class EmotionTable:
 
 
 def judge_emotions(predictions: Predictions, draws: int = 1000) -> EmotionTable | None:
-    """Figures over the samples that have a true class; None where none has."""
+    """Figures over the samples that have a true class; None where none has, or where none was called."""
     kept = [k for k, name in enumerate(predictions.emotion_true) if name]
-    if not kept:
+    if not kept or not any(predictions.emotion):
         return None
     classes = tuple(sorted({predictions.emotion_true[k] for k in kept}))
     code = {name: number for number, name in enumerate(classes)}

@@ -73,8 +73,10 @@ def _over_folds(name: str, predictions: Predictions, figure: Figure) -> Conventi
 def emotion_over_folds(predictions: Predictions) -> float:
     """Mean over folds of each fold's macro F1 of the emotions: a number some papers print for UF1.
 
-    nan where no sample has a true class.
+    nan where no sample has a true class, or where nothing was called.
     """
+    if not any(predictions.emotion):
+        return float("nan")
     classes = sorted({name for name in predictions.emotion_true if name})
     code = {name: number for number, name in enumerate(classes)}
     folds: dict[str, list[tuple[int, int]]] = {}

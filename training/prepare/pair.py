@@ -77,7 +77,7 @@ class Preparer:
 
 
 def _tokens(points: NDArray[np.float32]) -> NDArray[np.int16]:
-    return token_indices(to_68(points)[:, :2], (CROP, CROP), GRID).astype(np.int16)
+    return np.asarray(token_indices(to_68(points)[:, :2], (CROP, CROP), GRID), np.int16)
 
 
 def _magnifier(config: PrepareConfig) -> Magnifier:

@@ -1,0 +1,1 @@
+"""The learners, one per file: the paper's model and what it is compared with."""
