@@ -4,7 +4,7 @@ DEMO = .venv
 TEST = .venv-test
 PIP = -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint types clean
+.PHONY: demo test benchmark clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/microau-stream samples/astronaut.mp4 --out demo-out
@@ -21,6 +21,11 @@ test: $(TEST)/installed
 	cd $(TEST) && bin/mypy --config-file ../pyproject.toml -p microau
 	$(TEST)/bin/python $(PIP) --no-deps -e .
 	$(TEST)/bin/pytest
+
+# The quality table from scratch, about half an hour: make benchmark MEDIA=folder of photographs, 3D face, clips
+benchmark: $(TEST)/installed
+	$(TEST)/bin/python $(PIP) --no-deps -e .
+	$(TEST)/bin/python benchmarks/quality.py --media "$(MEDIA)" --work runs/quality
 
 $(TEST)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TEST)
