@@ -72,7 +72,8 @@ class PaperOptions:
     symmetric: bool = True
     """Mean of both directions, image to text and text to image, as CLIP does. Open."""
     scale: float = 0.0
-    """Where the logit scale starts; 0: where CLIP's weights have it (100 in OpenAI's). Open."""
+    """Where the logit scale starts; 0: where CLIP's weights have it (100 in OpenAI's). Open. Eq 9 to 11
+    print none, which is 1 and not learned; a large one is content with sentences that hardly differ."""
     learn_scale: bool = True
     alpha: float = 0.6
     """Weight of the contrastive loss (Eq 12): 0.6 CASME II, 1.0 SAMM, both chosen on the test subjects."""

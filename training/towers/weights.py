@@ -9,6 +9,7 @@ refuses is refused here.
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,9 @@ def _fill(model: nn.Module, path: Path) -> None:
     """Every tensor of the file, each to its place."""
     package = open_clip()
     try:
-        package.load_checkpoint(model, str(path), strict=True, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*TorchScript archive")  # refused below, in one line
+            package.load_checkpoint(model, str(path), strict=True, weights_only=True)
     except (SafetensorError, pickle.UnpicklingError) as error:
         raise MicroauError(f"{path}: not opened: {_first_line(error)}. {_advice(path)}") from None
     except (RuntimeError, KeyError, AttributeError, StopIteration) as error:
