@@ -43,14 +43,17 @@ class Deployed(nn.Module):
     temperature: Tensor
     side_temperature: Tensor
     sided: Tensor
+    offered: Tensor
 
     def __init__(self, trained: Trained) -> None:
         super().__init__()
         self.model = trained.model.eval()
-        layout, calibration = self.model.layout, trained.calibration
+        layout, calibration, offered = self.model.layout, trained.calibration, trained.offered
         with torch.no_grad():
-            text = self.model.text_features()
-        self.emotion = EmotionByText(layout.aus, text, prototypes(layout.aus))
+            text = self.model.text_features()[offered]
+        aus = [layout.aus[n] for n in offered]
+        self.emotion = EmotionByText(aus, text, prototypes(aus))
+        self.register_buffer("offered", torch.tensor(offered))
         self.register_buffer("temperature", torch.tensor(calibration.temperature))
         self.register_buffer("side_temperature", torch.tensor(calibration.side_temperature)[:, None])
         self.register_buffer("sided", torch.from_numpy(layout.sided)[:, None])
@@ -61,8 +64,10 @@ class Deployed(nn.Module):
         probability = ((moves - still) / self.temperature).sigmoid()  # (B, N), softmax of two
         sides = (said.side_logits / self.side_temperature).sigmoid()  # (B, N, 2)
         sides = torch.where(self.sided, sides, probability[:, :, None])
-        emotion = self.emotion(said.features)  # (B, R)
-        return probability, sides, said.features, said.attention, said.dependency, emotion
+        of_units = probability, sides, said.features, said.attention, said.dependency
+        if len(self.offered) < probability.shape[1]:
+            of_units = tuple(array.index_select(1, self.offered) for array in of_units)
+        return *of_units, self.emotion(of_units[2])  # (B, R) emotion
 
 
 def write_bundle(trained: Trained, path: Path, name: str) -> Bundle:
@@ -110,12 +115,12 @@ def to_onnx(deployed: Deployed, example: Arrays) -> onnx.ModelProto:
 def describe(trained: Trained, path: Path, name: str, sha256: str) -> Bundle:
     """Everything that the runtime must know of the model."""
     layout, sizes = trained.model.layout, trained.sizes
-    table = prototypes(layout.aus)
-    units, landmarks, width = len(layout.aus), len(layout.landmarks), layout.table().shape[1]
+    table = prototypes([layout.aus[n] for n in trained.offered])
+    units, landmarks, width = len(trained.offered), len(layout.landmarks), layout.table().shape[1]
     return Bundle(
         name=name,
         path=path,
-        units=tuple(_unit(trained, n) for n in range(units)),
+        units=tuple(_unit(trained, n) for n in trained.offered),
         landmarks=layout.landmarks,
         grid=trained.model.visual.grid,
         flow=trained.flow,

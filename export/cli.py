@@ -109,7 +109,7 @@ def _material(folder: Path, trained: Trained) -> Material:
     bundle = describe(trained, folder, "", "")
     samples = read_shards(sorted(folder.rglob("*.safetensors")))
     samples.spec.require(bundle.flow, "the flow samples")
-    if samples.aus != tuple(unit.au for unit in bundle.units):
+    if samples.aus != tuple(trained.model.layout.aus):
         raise MicroauError(f"the flow samples are of units {samples.aus}, which are not the checkpoint's")
     split = trained.card.get("split", {})
     known = samples.of(split["train"]) if split else samples

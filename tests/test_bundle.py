@@ -1,16 +1,18 @@
 """A bundle says what it is; whatever else is offered in its place is refused in one line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from tiny import AUS, tiny_inputs, tiny_trained
 
 from microau.engine.bundle import KEY, graph_sha256, read_bundle, split_model
 from microau.engine.errors import MicroauError
 from microau.engine.inference import INPUTS, OUTPUTS, open_engine
-from microau.export.bundle import Deployed, parity
+from microau.export.bundle import Deployed, parity, write_bundle
 from microau.training.checkpoint import load, save
 from microau.training.layout import Layout
 
@@ -51,6 +53,28 @@ def test_onnx_runtime_agrees_with_torch(tiny_bundle):
     gaps = parity(tiny_bundle, Deployed(trained), {"flow": image.numpy(), "landmarks": landmarks.numpy()})
     assert set(gaps) == set(OUTPUTS)
     assert max(largest for largest, _ in gaps.values()) < 1e-4
+
+
+def test_a_unit_that_is_left_out_is_not_offered_and_changes_no_other(tmp_path):
+    trained = tiny_trained()
+    fewer = replace(trained, left_out=(17,))
+    bundle = write_bundle(fewer, tmp_path / "fewer.onnx", "fewer")
+    assert [unit.au for unit in bundle.units] == [4, 12, 25]
+    image, landmarks = tiny_inputs(trained.model, 4)
+    with torch.no_grad():
+        all_units, three = (Deployed(each).eval()(image, landmarks) for each in (trained, fewer))
+    for whole, part in zip(all_units[:-1], three[:-1], strict=True):
+        np.testing.assert_array_equal(whole[:, [0, 1, 3]], part)
+    with open_engine(tmp_path / "fewer.onnx") as engine:
+        got = engine({"flow": image.numpy(), "landmarks": landmarks.numpy()})
+    assert {name: array.shape for name, array in got.items()} == {
+        name: (4, *shape[1:]) for name, shape in bundle.shapes.items() if name in OUTPUTS
+    }
+
+
+def test_what_is_left_out_is_kept_in_the_checkpoint(tmp_path):
+    save(replace(tiny_trained(), left_out=(17,)), tmp_path)
+    assert load(tmp_path).left_out == (17,)
 
 
 def test_calibration_is_folded_in(tiny_bundle):

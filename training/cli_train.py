@@ -19,7 +19,7 @@ from .default_recipe import DefaultRecipe, default_samples, train_default
 from .fit import Recipe
 from .make_samples import Making
 from .sources import all_sources
-from .transfer import transfer
+from .transfer import left_out, transfer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = _recipe(args)
         args.out = args.out or Path("runs/default")
         samples = default_samples(recipe, sources, args.cache, _say, args.workers)
-        if args.transfer:
-            transfer(samples, recipe, args.out, _say)
-        trained = train_default(recipe, samples, args.out, _say)
+        weak = left_out(transfer(samples, recipe, args.out, _say)) if args.transfer else ()
+        trained = train_default(recipe, samples, args.out, _say, weak)
     except MicroauError as error:
         print(f"microau: {error}", file=sys.stderr)
         return 2

@@ -53,8 +53,13 @@ def default_samples(
     return read_shards(make_shards(sources, recipe.making, cache, say, workers))
 
 
-def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: Say) -> Trained:
-    """Train, calibrate on validation persons, judge on test persons, save."""
+def train_default(
+    recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: Say, left_out: tuple[int, ...] = ()
+) -> Trained:
+    """Train, calibrate on validation persons, judge on test persons, save.
+
+    left_out  units that the bundle shall not offer (`transfer.left_out`)
+    """
     began = time.perf_counter()
     torch.set_num_threads(recipe.threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -71,7 +76,7 @@ def train_default(recipe: DefaultRecipe, samples: FlowSamples, out: Path, say: S
         "test": judge(model, samples, people.test, recipe.fit, calibration),
         "minutes": round((time.perf_counter() - began) / 60, 1),
     }
-    trained = Trained(model, recipe.fit.sizes, calibration, samples.spec, card)
+    trained = Trained(model, recipe.fit.sizes, calibration, samples.spec, card, left_out)
     save(trained, out)
     return trained
 
