@@ -46,8 +46,10 @@ def _asked_and_set(session: Session) -> list[str]:
     )
     if not differs:
         return []
-    wish = f"{asked.width or '-'}x{asked.height or '-'} at {asked.fps or '-'} frames/s"
-    return [f"{probe.name} was asked for {wish}; its driver set {describe_input(probe).partition(': ')[2]}"]
+    wishes = [f"{asked.width}x{asked.height}"] if asked.width is not None else []
+    wishes += [f"{asked.fps:g} frames/s"] if asked.fps is not None else []
+    set_to = describe_input(probe).partition(": ")[2]
+    return [f"{probe.name} was asked for {' at '.join(wishes)}; its driver set {set_to}"]
 
 
 def closing_notices(session: Session) -> list[str]:

@@ -6,7 +6,8 @@ r"""From frames to rows and events: the stages in their order, one chain per fac
 in    Frame             one at a time, in order
 out   FrameRow, Event   rows at once, an event at most `latency_ms` after its apex
 
-No thread and no clock of its own: a file, and the same file sent as a stream, give the same answer.
+No thread and no clock of its own: a file, and the same file sent as a stream, give the same answer. Its
+three parts, `find`, `follow` and `describe`, may each run in a thread of their own.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ class _Chain:
 
     def flush(self) -> list[Window]:
         return self.spotter.flush() + self.macro.flush()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """A movement that is decided and becomes an event."""
+
+    window: Window
+    face_id: int
 
 
 class Pipeline:
@@ -101,29 +110,33 @@ class Pipeline:
         with self._timed("face"):
             return self._tracker.push(frame)
 
-    def push(self, frame: Frame, faces: list[Face] | None = None) -> list[FrameRow | Event]:
-        """Take the next frame; give its rows, and the events that are decided by now.
+    def follow(self, frame: Frame, faces: list[Face] | None = None) -> tuple[list[FrameRow], list[Told]]:
+        """Take the next frame; give its rows, and the movements that are decided by now.
 
         faces   what `find` gave for this frame; None: it is done here
         """
         self._notice_rate(frame)
         self.faces = self.find(frame) if faces is None else faces
-        out: list[FrameRow | Event] = []
+        rows, told = [], []
         for face in self.faces:
-            out += self._follow(frame, face)
-        if not self.faces:
-            out.append(_empty_row(frame))
-        return out + self._close_lost(frame)
+            row, windows = self._follow(frame, face)
+            rows.append(row)
+            told += windows
+        return rows or [_empty_row(frame)], told + self._close_lost(frame)
 
-    def flush(self) -> list[FrameRow | Event]:
-        """The input is over: give the events that are still held back."""
-        events = [event for face_id in list(self._chains) for event in self._close(face_id)]
-        return list(events)
+    def describe(self, told: Told) -> Event:
+        """The last stage alone: what this movement was. In order of decision, in any one thread."""
+        with self._timed("events"):
+            return self._writer.event(told.window, told.face_id)
 
-    def _follow(self, frame: Frame, face: Face) -> list[FrameRow | Event]:
+    def flush(self) -> list[Told]:
+        """The input is over: give the movements that are still held back."""
+        return [told for face_id in list(self._chains) for told in self._close(face_id)]
+
+    def _follow(self, frame: Frame, face: Face) -> tuple[FrameRow, list[Told]]:
         if face.small:
-            return [_row(frame, face, None, 0.0)]
-        held: list[Event] = []
+            return _row(frame, face, None, 0.0), []
+        held: list[Told] = []
         chain = self._chains.get(face.face_id)
         if (
             chain is not None and frame.time - chain.seen > FORGET_S
@@ -136,26 +149,23 @@ class Pipeline:
             motion = chain.motion.push(frame, face)
         with self._timed("spotting"):
             windows = chain.windows(motion)
-        events = held + self._events(windows, face.face_id)
-        return [_row(frame, face, motion, chain.spotter.signal), *events]
+        return _row(frame, face, motion, chain.spotter.signal), held + self._told(windows, face.face_id)
 
     def _new_chain(self, now: float) -> _Chain:
         spot = self._config.spot
         return _Chain(FaceMotion(), Spotter(spot), MacroSpotter(spot), now)
 
-    def _events(self, windows: list[Window], face_id: int) -> list[Event]:
-        """Events of the windows; longer movements are counted, and told only where asked for."""
+    def _told(self, windows: list[Window], face_id: int) -> list[Told]:
+        """The windows that become events; longer movements are counted, and told only where asked for."""
         self.macro_count += sum(window.macro for window in windows)
-        told = [w for w in windows if self._config.spot.report_macro or not w.macro]
-        with self._timed("events"):
-            return [self._writer.event(window, face_id) for window in told]
+        return [Told(w, face_id) for w in windows if self._config.spot.report_macro or not w.macro]
 
-    def _close_lost(self, frame: Frame) -> list[Event]:
+    def _close_lost(self, frame: Frame) -> list[Told]:
         lost = [i for i, chain in self._chains.items() if frame.time - chain.seen > FORGET_S]
-        return [event for face_id in lost for event in self._close(face_id)]
+        return [told for face_id in lost for told in self._close(face_id)]
 
-    def _close(self, face_id: int) -> list[Event]:
-        return self._events(self._chains.pop(face_id).flush(), face_id)
+    def _close(self, face_id: int) -> list[Told]:
+        return self._told(self._chains.pop(face_id).flush(), face_id)
 
     def _notice_rate(self, frame: Frame) -> None:
         """Once half a second has been seen, say what cannot be seen at a low rate."""

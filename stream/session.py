@@ -8,6 +8,7 @@ The commands, `microau.Stream` and `microau.analyze_video` all run this.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ from .config import Config
 from .events import Event, FrameRow
 from .histogram import Histogram
 from .inputs import open_source
-from .pipeline import Pipeline
+from .later import Later
+from .pipeline import Pipeline, Told
+from .steady import steady
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,26 @@ class Session:
             self._capture.stop()
 
     def steps(self) -> Iterator[Step]:
-        """Analyse frame by frame until the input ends or `stop` is called."""
+        """Analyse frame by frame until the input ends or `stop` is called.
+
+        Raises MicroauError where the input breaks off, after what was still held back.
+        """
+        failure = None
+        with steady() if self.live else contextlib.nullcontext(), Later(self.pipeline.describe) as later:
+            try:
+                yield from self._frames(later)
+            except MicroauError as error:  # a camera was unplugged: what it showed until then counts
+                failure = error
+            if self.tally.frames:
+                yield self._last_step(later)
+        if failure is not None:
+            raise failure
+        if not self.tally.frames and not self.ending:
+            raise MicroauError(f"{self.source.probe.name}: no frame could be read")
+        self.ending = self.ending or self.source.ending
+
+    def _frames(self, later: Later[Told, Event]) -> Iterator[Step]:
+        """A step for every frame."""
         with Capture(self.source) as capture, Ahead(capture, self.pipeline.find, AHEAD) as found:
             self._capture = capture
             began = time.monotonic()
@@ -129,15 +151,10 @@ class Session:
                 for frame, faces in found:
                     if self.ending:
                         break
-                    yield self._step(frame, faces)
+                    yield self._step(frame, faces, later)
                     self.tally.seconds = time.monotonic() - began
             finally:
                 capture.stop(discard=True)  # else the thread that finds faces may wait for a silent source
-        if not self.tally.frames and not self.ending:
-            raise MicroauError(f"{self.source.probe.name}: no frame could be read")
-        self.ending = self.ending or self.source.ending
-        if self.tally.frames:
-            yield self._last_step()
 
     def new_notices(self) -> list[str]:
         """Sentences for the user that have not been asked for yet."""
@@ -158,31 +175,29 @@ class Session:
     ) -> None:
         self.close()
 
-    def _step(self, frame: Frame, faces: list[Face]) -> Step:
-        items = self.pipeline.push(frame, faces)
+    def _step(self, frame: Frame, faces: list[Face], later: Later[Told, Event]) -> Step:
+        rows, told = self.pipeline.follow(frame, faces)
         if self.live:
             self.tally.latency.add(1000 * (time.monotonic() - frame.received))
-        self._count_frame(frame, items)
-        return Step(frame, tuple(faces), items)
+        later.add(told)
+        # A recording waits for its events: they stand among the same rows every time.
+        events = later.ready() if self.live else later.rest()
+        self._count(frame, rows)
+        self.tally.events += len(events)
+        return Step(frame, tuple(faces), [*rows, *events])
 
-    def _last_step(self) -> Step:
-        items = self.pipeline.flush()
-        self._count_events(items)
-        return Step(None, (), items)
+    def _last_step(self, later: Later[Told, Event]) -> Step:
+        later.add(self.pipeline.flush())
+        events = later.rest()
+        self.tally.events += len(events)
+        return Step(None, (), list(events))
 
-    def _count_frame(self, frame: Frame, items: list[FrameRow | Event]) -> None:
+    def _count(self, frame: Frame, rows: list[FrameRow]) -> None:
         tally = self.tally
         tally.frames += 1
         tally.missing += frame.missing
         tally.duplicates += frame.duplicate
-        rows = [item for item in items if isinstance(item, FrameRow)]
         measured = any(row.success for row in rows)
         tally.with_face += measured
         tally.too_small += not measured and any(row.face_id >= 0 for row in rows)
         tally.last_time = frame.time
-        self._count_events(items)
-
-    def _count_events(self, items: list[FrameRow | Event]) -> None:
-        for item in items:
-            if isinstance(item, Event):
-                self.tally.events += 1

@@ -325,6 +325,30 @@ def test_points_are_measured_at_the_rate_asked_and_carried_between():
     assert np.abs(np.diff(places[80:]) - 1).max() < 0.5  # velocity learnt: no steps at measured frames
 
 
+@pytest.mark.parametrize("fps", [25, 200, 500])
+@pytest.mark.parametrize("here", [True, False], ids=["a face", "nobody"])
+def test_looks_are_spread_over_the_frames_and_seldom(fps, here):
+    """However fast the frames come, no frame but the first waits for more than its share of looks."""
+    counting = Counting()
+    tracker, per_frame = FaceTracker(FaceConfig(), counting), []
+    for frame in frames([wall((200, 200, 1) if here else None)] * int(0.6 * fps), fps):
+        before = counting.looks
+        tracker.push(frame)
+        per_frame.append(counting.looks - before)
+    assert per_frame[0] == len(squares(640, 400, 45))
+    assert max(per_frame[1:]) <= max(1, 120 / fps + 1)
+    assert sum(per_frame[1:]) <= 120 * 0.6 + 1
+    assert sum(per_frame[1:]) >= (3 if here else 38)
+
+
+def test_a_second_face_is_found_soon_at_a_high_rate(models):
+    script = [((180, 200, 1), None)] * 40 + [((180, 200, 1), (470, 200, -1))] * 120
+    seen = follow(models, [wall(*places) for places in script], FaceConfig(iris_rate=0), fps=200)
+    first = next(number for number, faces in enumerate(seen) if len(faces) == 2)
+    assert 40 <= first <= 40 + 200 * 0.55
+    assert owners(seen[-1], *script[-1]) == {0: 0, 1: 1}
+
+
 def test_a_duplicate_is_not_measured_again():
     counting = Counting()
     tracker = FaceTracker(EVERY_FRAME, counting)

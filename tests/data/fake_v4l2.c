@@ -4,13 +4,17 @@
  *
  *   FAKE_V4L2        the file that is the camera; its memory is what the buffers are mapped to
  *   FAKE_V4L2_JPEG   one JPEG file, sent as every MJPEG frame; without it the camera has no MJPEG
+ *   FAKE_V4L2_FILM   many JPEG files, each after its length in four bytes (this machine's order): one a frame,
+ *                    from the first again at the end; in place of FAKE_V4L2_JPEG
  *   FAKE_V4L2_RAW    fourcc of the raw format, YUYV (default) or GREY
  *   FAKE_V4L2_FPS    the highest rate; a higher one that is asked for is lowered to it (default 200)
  *   FAKE_V4L2_BUSY   1: setting the format answers EBUSY, as while another program streams
+ *   FAKE_V4L2_DENIED 1: asking for its abilities answers EACCES
  *   FAKE_V4L2_SKIP   n: no frame n (a lost USB transfer); its time passes
  *   FAKE_V4L2_BROKEN n: frame n comes, but marked as damaged
  *   FAKE_V4L2_STALL  n: nothing after the first n frames
  *   FAKE_V4L2_GONE   n: ENODEV after the first n frames, as when it is unplugged
+ *   FAKE_V4L2_CABLE  a file: ENODEV once it is not there any more
  *
  * It always runs at 640x480, whatever size is asked for: drivers may.
  */
@@ -26,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WIDTH 640
 #define HEIGHT 480
@@ -80,12 +85,17 @@ static void describe(struct v4l2_format *f)
     pix->sizeimage = pix->bytesperline ? pix->bytesperline * HEIGHT : SLOT;
 }
 
+static int has_mjpeg(void)
+{
+    return getenv("FAKE_V4L2_JPEG") || getenv("FAKE_V4L2_FILM");
+}
+
 static int set_format(struct v4l2_format *f)
 {
     unsigned int asked = f->fmt.pix.pixelformat;
     if (number("FAKE_V4L2_BUSY", 0))
         return refuse(EBUSY);
-    format = asked == V4L2_PIX_FMT_MJPEG && getenv("FAKE_V4L2_JPEG") ? asked : raw_format();
+    format = asked == V4L2_PIX_FMT_MJPEG && has_mjpeg() ? asked : raw_format();
     describe(f);
     return 0;
 }
@@ -93,7 +103,7 @@ static int set_format(struct v4l2_format *f)
 static int enumerate(struct v4l2_fmtdesc *d)
 {
     unsigned int all[2] = {raw_format(), V4L2_PIX_FMT_MJPEG};
-    if (d->index >= (getenv("FAKE_V4L2_JPEG") ? 2 : 1))
+    if (d->index >= (has_mjpeg() ? 2 : 1))
         return refuse(EINVAL);
     d->pixelformat = all[d->index];
     d->flags = d->index ? V4L2_FMT_FLAG_COMPRESSED : 0;
@@ -116,10 +126,35 @@ static int rate(struct v4l2_streamparm *p, int set)
     return 0;
 }
 
+/* The frame that is due: frames that nobody fetched are passed over, as in a camera. */
+static size_t film(const char *path, unsigned char *slot)
+{
+    static FILE *file;
+    static long next;
+    unsigned int size = 0;
+    if (!file)
+        file = fopen(path, "rb");
+    if (sequence < next)
+        next = 0, rewind(file);
+    while (next <= sequence) {
+        if (fread(&size, 4, 1, file) != 1) {
+            rewind(file);
+            continue;
+        }
+        if (next++ < sequence)
+            fseek(file, size, SEEK_CUR);
+        else
+            size = fread(slot, 1, size, file);
+    }
+    return size;
+}
+
 static size_t draw(unsigned char *slot)
 {
     const char *path = getenv("FAKE_V4L2_JPEG");
     size_t size = format == V4L2_PIX_FMT_GREY ? WIDTH * HEIGHT : SLOT;
+    if (format == V4L2_PIX_FMT_MJPEG && getenv("FAKE_V4L2_FILM"))
+        return film(getenv("FAKE_V4L2_FILM"), slot);
     if (format != V4L2_PIX_FMT_MJPEG) {
         memset(slot, (int)(sequence % 200) + 16, size);
         return size;
@@ -148,7 +183,8 @@ static void overflow(void)
 
 static int dequeue(int fd, struct v4l2_buffer *b)
 {
-    if (sequence >= number("FAKE_V4L2_GONE", 1L << 40))
+    const char *cable = getenv("FAKE_V4L2_CABLE");
+    if (sequence >= number("FAKE_V4L2_GONE", 1L << 40) || (cable && access(cable, F_OK)))
         return refuse(ENODEV);
     if (sequence == number("FAKE_V4L2_SKIP", -1))
         sequence++;
@@ -182,6 +218,8 @@ static int answer(int fd, unsigned long request, void *p)
     struct v4l2_format *f = p;
     switch (request) {
     case VIDIOC_QUERYCAP:
+        if (number("FAKE_V4L2_DENIED", 0))
+            return refuse(EACCES);
         memset(cap, 0, sizeof *cap);
         strcpy((char *)cap->card, "camera of air");
         cap->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_DEVICE_CAPS;
