@@ -47,9 +47,10 @@ def inputs_of(samples: FlowSamples, bundle: Bundle) -> dict[str, Array]:
 
 
 def labels_of(samples: FlowSamples, bundle: Bundle) -> NDArray[np.int64]:
-    """(S, N) 1 moving, 0 still, -1 in between, as in training."""
+    """(S, N) 1 moving, 0 still, -1 in between, as in training; the bundle's units alone."""
     sided = np.array([unit.sided for unit in bundle.units])
-    labels, known, _, _ = label(samples.amplitude, sided, Recipe())
+    offered = [samples.aus.index(unit.au) for unit in bundle.units]
+    labels, known, _, _ = label(samples.amplitude[:, offered], sided, Recipe())
     return np.where(known, labels, -1)
 
 
