@@ -150,9 +150,21 @@ class FaceMotion:
 
     def _follow(self, image: Array, face: Face) -> Array:
         """Track the regions and split their motion into the head's and the face's own."""
-        assert self._reference is not None
         landmarks = self._landmark_shift(face)
-        rigid = rigid_shift(self._best_guess(landmarks), self._places)
+        guess = self._best_guess(landmarks)
+        if guess is not self._motion:
+            # A leap is only a place to look from: what is expected of bare skin must come from the discs
+            # that were found there, or leap and memory would take turns from frame to frame.
+            self._motion, self._residual, _ = self._found(image, guess, landmarks)
+        self._motion, self._residual, error = self._found(image, self._motion, landmarks)
+        return error
+
+    def _found(self, image: Array, motion: Array, landmarks: Array) -> tuple[Array, Array, Array]:
+        """The head's motion, the face's own (K, 2) in OED and the error (K,), looked for from a guess of
+        the head's.
+        """
+        assert self._reference is not None
+        rigid = rigid_shift(motion, self._places)
         guess = (rigid + self._residual) * np.float32(CROP_OED)
         shift, error = track(self._reference, image, guess, rigid * np.float32(CROP_OED))
         shift /= np.float32(CROP_OED)
@@ -160,9 +172,8 @@ class FaceMotion:
         if lost.any():
             self._search_again(lost, image, landmarks, shift, error)
         prior = self._prior * np.exp(-((error / np.float32(DOUBTFUL_ERROR)) ** 2))
-        self._motion = fit_rigid(self._places, shift, prior.astype(np.float32))
-        self._residual = shift - rigid_shift(self._motion, self._places)
-        return error
+        found = fit_rigid(self._places, shift, prior.astype(np.float32))
+        return found, np.asarray(shift - rigid_shift(found, self._places), np.float32), error
 
     def _search_again(
         self, lost: NDArray[np.bool_], image: Array, landmarks: Array, shift: Array, error: Array
