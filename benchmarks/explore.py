@@ -1,0 +1,140 @@
+"""What each choice of the default model gives: a short training per setting, judged on validation persons.
+
+    python benchmarks/explore.py --cache .cache/flow --epochs 3 --share 0.5 [--only NAME ...]
+
+Needs the flow samples that `microau-train --recipe default` keeps in its cache. Every setting sees the
+same samples, the same number of steps and the same seed; test persons are not looked at. Prints a row of
+a Markdown table as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from microau.training.augment import Variation
+from microau.training.default_recipe import judge
+from microau.training.fit import Recipe, fit
+from microau.training.flow_samples import FlowSamples, read_shards
+from microau.training.model import CompactSizes
+from microau.training.quality import ask, calibrate
+from microau.training.sources import geometry
+from microau.training.splits import split
+
+WAYS = ("photo", "face3d", "mixed", "sparse")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One choice: how it changes the recipe and the samples."""
+
+    name: str
+    recipe: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    samples: Callable[[FlowSamples], FlowSamples] = lambda samples: samples
+    trained_on: tuple[str, ...] = WAYS
+
+
+STILL_VARIATION = Variation(
+    mirror=0, gain=0, loud=0, spread=0, uneven=0, bend=0, blot=0, noise=0, residue=0, zoom=0, turn=0,
+    shift=0, jitter=0,
+)  # fmt: skip
+
+
+def sizes(**changes: int) -> Callable[[Recipe], Recipe]:
+    return lambda recipe: replace(recipe, sizes=replace(CompactSizes(), **changes))
+
+
+def without_strain(samples: FlowSamples) -> FlowSamples:
+    """The strain channel made nothing."""
+    return replace(samples, spec=replace(samples.spec, strain_unit=1e9))
+
+
+def halved(samples: FlowSamples) -> FlowSamples:
+    """Flow at half the size, for a grid of 14 x 14."""
+    size = samples.spec.size // 2
+    small = [
+        cv2.resize(f.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) for f in samples.flow
+    ]
+    return replace(samples, flow=np.stack(small).astype(np.float16), spec=replace(samples.spec, size=size))
+
+
+SETTINGS = (
+    Setting("as shipped, short training"),
+    Setting("token grid 14 x 14", sizes(image=56, grid=14), halved),
+    Setting("width 32", sizes(width=32)),
+    Setting("width 96", sizes(width=96)),
+    Setting("two blocks", sizes(blocks=2)),
+    Setting("depthwise kernel 3", sizes(kernel=3)),
+    Setting("without the strain channel", samples=without_strain),
+    Setting("no MiAUCL (alpha 0)", lambda r: replace(r, alpha=0.0)),
+    Setting("no GD loss (beta 0)", lambda r: replace(r, beta=0.0)),
+    Setting("sides not trained", lambda r: replace(r, sides=0.0)),
+    Setting("no blending of two movements", lambda r: replace(r, together=0.0)),
+    Setting("no variation of the samples", lambda r: replace(r, variation=STILL_VARIATION)),
+    Setting("no smooth noise, residue and blots",
+            lambda r: replace(r, variation=replace(Variation(), noise=0, residue=0, blot=0))),
+    Setting("photographs and 3D face alone", trained_on=("photo", "face3d")),
+    Setting("without the sparse way", trained_on=("photo", "face3d", "mixed")),
+)  # fmt: skip
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    torch.set_num_threads(1)
+    samples = read_shards(sorted(options.cache.rglob("*.safetensors")))
+    print("| setting | " + " | ".join(WAYS) + " | side | still pairs with a unit | weights | minutes |")
+    print("| --- " * (len(WAYS) + 5) + "|")
+    for setting in SETTINGS:
+        if not options.only or setting.name in options.only:
+            print("| " + " | ".join(row(setting, samples, options)) + " |", flush=True)
+    return 0
+
+
+def row(setting: Setting, samples: FlowSamples, options: argparse.Namespace) -> Iterator[str]:
+    """Cells of one line: mean F1 of the paper's eight units per way to move, and the rest."""
+    began = time.perf_counter()
+    samples = setting.samples(samples)
+    people = split(samples.persons)
+    recipe = setting.recipe(replace(Recipe(), epochs=options.epochs))
+    trained = samples.of(name for name in people.train if geometry(name) in setting.trained_on)
+    kept = np.random.default_rng(0).random(len(trained)) < steps_share(
+        trained, samples, people.train, options
+    )
+    model = fit(trained.take(kept), recipe)
+    chosen = samples.of(people.validation)
+    calibration = calibrate(ask(model, chosen, recipe), model.layout)
+    judged = judge(model, samples, people.validation, recipe, calibration)
+    yield setting.name
+    yield from (f"{judged[way]['mean_f1_paper_units'][0]:.3f}" for way in WAYS)
+    yield f"{np.mean([judged[way]['side_accuracy'] for way in WAYS]):.3f}"
+    yield f"{100 * np.mean([judged[way]['still_pairs_with_a_unit'] for way in WAYS]):.1f} %"
+    yield f"{sum(p.numel() for p in model.parameters()) // 1000} k"
+    yield f"{(time.perf_counter() - began) / 60:.0f}"
+
+
+def steps_share(
+    trained: FlowSamples, samples: FlowSamples, train: tuple[str, ...], options: argparse.Namespace
+) -> float:
+    """Share of samples to keep, so that every setting makes the same number of steps."""
+    return min(options.share * len(samples.of(train)) / len(trained), 1.0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cache", type=Path, required=True, help="flow samples of the default recipe")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.5, help="of the training samples (%(default)s)")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="settings by name; all without it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
