@@ -84,7 +84,7 @@ def _try(
     if select.refit:  # else the state is the model that is kept: the fold removes it
         write_json(record, asdict(choice))
         state.unlink(missing_ok=True)
-    return choice, fitted
+    return choice, None if select.refit else fitted
 
 
 def _read(path: Path) -> Choice:

@@ -47,6 +47,10 @@ class Fitted(ABC):
     def answer(self, samples: Samples) -> Answer:
         """Probabilities and emotions of samples."""
 
+    def notes(self) -> dict[str, float]:
+        """Whatever else is worth a number, by name."""
+        return {}
+
     def save(self, folder: Path) -> None:  # noqa: B027, a model without weights has nothing to write
         """Write the weights into a folder."""
 

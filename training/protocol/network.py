@@ -55,6 +55,10 @@ class NetworkLearner(Learner):
     def say(self, model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Tensor, list[str]]:
         """Probabilities (B, N) and emotions (B,) of a batch."""
 
+    def notes(self, model: nn.Module) -> dict[str, float]:
+        """Numbers about the trained network itself."""
+        return {}
+
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """Parameters with their rates; a baseline has no towers."""
         return [{"params": list(model.parameters()), "lr": self.recipe.head_rate}]
@@ -71,6 +75,9 @@ class FittedNetwork(Fitted):
 
     def answer(self, samples: Samples) -> Answer:
         return ask(self.learner, self.model, samples)
+
+    def notes(self) -> dict[str, float]:
+        return self.learner.notes(self.model)
 
     def save(self, folder: Path) -> None:
         state = {name: tensor.contiguous().cpu() for name, tensor in learned(self.model).items()}

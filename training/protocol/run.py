@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -88,9 +89,11 @@ def run_fold(folder: Path, number: int, extra: Extra, say: Say) -> int:
     here.mkdir(parents=True, exist_ok=True)
     train, test = guarded(samples, fold.train, fold.test)
     tell = partial(_prefixed, say, fold.name)
+    began = time.perf_counter()
     choice, kept = choose(train, settings, here, tell)
     fitted = _fit(train, settings, choice, kept, here, tell)
     write_json(here / "choice.json", asdict(choice))
+    write_json(here / "notes.json", fitted.notes() | {"seconds": round(time.perf_counter() - began, 1)})
     write_curves(here / "curve.csv", fitted.curve)
     if extra.keep_weights:
         fitted.save(here)

@@ -3,7 +3,7 @@
     RUN/config.json        every setting; `microau-train RUN/config.json` makes the same run again
     RUN/versions.json      of the packages, the machine, the prepared data
     RUN/folds.json         who is trained on and who judges, by fold
-    RUN/folds/<fold>/      choice.json, curve.csv, predictions.csv; while it trains also its state
+    RUN/folds/<fold>/      choice.json, notes.json, curve.csv, predictions.csv; in training also its state
     RUN/curves.csv         loss of every epoch of every fold
     RUN/predictions.csv    every test sample of every fold: `microau-evaluate predictions` reads it
     RUN/report.txt         what that command prints

@@ -21,6 +21,7 @@ from ...paper import (
     paper_model,
     parameter_groups,
 )
+from ...paper.similarity import sentence_similarity
 from ..frozen import frozen_files, read_frozen, weights_key
 from ..learner import Say
 from ..network import Feed, Losses, NetworkLearner
@@ -78,6 +79,9 @@ class PaperLearner(NetworkLearner):
         return said.logits.float().softmax(dim=-1)[..., 1], [names[k] for k in best] or [""] * len(
             inputs[0]
         )
+
+    def notes(self, model: nn.Module) -> dict[str, float]:
+        return {"sentence_similarity": float(sentence_similarity(_paper(model)).mean())}
 
     def _files(self, model: PaperModel, samples: Samples, say: Say = lambda text: None) -> list[Any]:
         frozen = {n: p for n, p in model.visual.named_parameters() if not p.requires_grad}
