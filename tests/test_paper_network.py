@@ -175,6 +175,19 @@ def test_kept_rows_are_those_of_any_batch():
     torch.testing.assert_close(model.frozen(image), alone, atol=1e-5, rtol=1e-4)
 
 
+@variants
+def test_training_and_evaluation_round_alike(settings):
+    """What was kept in one mode is what is computed in the other, to the last bit."""
+    model = tiny_paper(**settings)
+    image, landmarks = paper_inputs(model, 3)
+    with torch.no_grad():
+        training, text = model.train()(image, landmarks), model.text_features()
+        for a, b in zip(training, model.eval()(image, landmarks), strict=True):
+            assert torch.equal(a, b)
+        assert torch.equal(text, model.text_features())
+        assert not model.training
+
+
 def test_only_the_last_layers_and_the_new_parts_learn():
     model = tiny_paper(trainable_layers=2)
     image, landmarks = paper_inputs(model, 6)

@@ -67,7 +67,7 @@ class MeanPool(nn.Module):
 
     def forward(self, own: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # (B, N, L, D), (N, L)
         share = mask.to(own.dtype) / mask.sum(1, keepdim=True)  # (N, L)
-        weights = share.expand(len(own), -1, -1)  # (B, N, L)
+        weights = share.expand(own.shape[0], -1, -1)  # (B, N, L)
         return (weights[..., None] * own).sum(2), weights  # (B, N, D)
 
 
@@ -156,9 +156,9 @@ class PaperModel(nn.Module):
         """F~_n of every unit on its own (LSI) and whom it listened to: (B, N, D), (B, N, L)."""
         if self.options.branches == "gsd":
             units = x[:, :1].expand(-1, len(self.table), -1)  # (B, N, D) the class token
-            return self.start(units), x.new_zeros(len(x), *self.table.shape)
+            return self.start(units), x.new_zeros(x.shape[0], *self.table.shape)
         h, w = self.visual.grid
-        tokens = x[:, 1:].reshape(len(x), h, w, -1)  # (B, h, w, D) F
+        tokens = x[:, 1:].reshape(x.shape[0], h, w, -1)  # (B, h, w, D) F
         own = tokens_under(tokens, landmarks, self.table, self.frame)  # (B, N, L, D) Eq 1, K_j
         pooled: tuple[Tensor, Tensor] = self.pool(own, self.mask)
         return pooled

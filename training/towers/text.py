@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from ...engine.errors import MicroauError
 from .library import open_clip
-from .weights import freeze
+from .weights import OneKernel, freeze
 
 
-class TextTower(nn.Module):
+class TextTower(OneKernel):
     """Texts -> hidden states -> features.
 
     clip        open_clip's CLIP, of which the text half is taken
@@ -37,6 +37,7 @@ class TextTower(nn.Module):
         self.text_projection: nn.Parameter = clip.text_projection
         self.register_buffer("causal", clip.attn_mask, persistent=False)  # (77, 77)
         self.split = len(self.blocks) - layers
+        self.train()
         freeze(
             self, self.blocks[self.split :], *((self.ln_final, self.text_projection) if tune_final else ())
         )
@@ -54,7 +55,7 @@ class TextTower(nn.Module):
         x = hidden
         for block in self.blocks[self.split :]:
             x = block(x, attn_mask=self._mask(x))
-        last = self.ln_final(x)[torch.arange(len(x), device=x.device), ends]  # (T, E)
+        last = self.ln_final(x)[torch.arange(x.shape[0], device=x.device), ends]  # (T, E)
         features: Tensor = last @ self.text_projection
         return features  # (T, D)
 

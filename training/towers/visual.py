@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .weights import freeze
+from .weights import OneKernel, freeze
 
 
-class VisualTower(nn.Module):
+class VisualTower(OneKernel):
     """Normalised image -> hidden states -> class token and patch tokens.
 
     visual      open_clip's VisionTransformer
@@ -34,13 +34,14 @@ class VisualTower(nn.Module):
         self.ln_post: nn.LayerNorm = visual.ln_post
         self.proj: nn.Parameter = visual.proj
         self.split = len(self.blocks) - layers
+        self.train()
         freeze(self, self.blocks[self.split :], *((self.ln_post, self.proj) if tune_final else ()))
 
     @torch.no_grad()
     def frozen(self, image: Tensor) -> Tensor:  # (B, 3, S, S)
         """What enters the first trained layer, class token first; no gradient."""
         patches = self.conv1(image).flatten(2).transpose(1, 2)  # (B, h * w, W)
-        first = self.class_embedding.expand(len(image), 1, -1).to(patches.dtype)  # (B, 1, W)
+        first = self.class_embedding.expand(image.shape[0], 1, -1).to(patches.dtype)  # (B, 1, W)
         embedded = torch.cat([first, patches], dim=1) + self.positional_embedding.to(patches.dtype)
         x: Tensor = self.ln_pre(embedded)  # (B, 1 + h * w, W)
         for block in self.blocks[: self.split]:

@@ -12,7 +12,7 @@ import pickle
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from safetensors import SafetensorError
 from torch import nn
@@ -153,3 +153,15 @@ def freeze(model: nn.Module, *but: nn.Module | nn.Parameter) -> None:
     model.requires_grad_(False)
     for part in but:
         part.requires_grad_(True)
+
+
+class OneKernel(nn.Module):
+    """A tower that rounds alike in training and in evaluation.
+
+    torch's attention takes another kernel in evaluation mode, so what was kept in one mode would not be
+    what is computed in the other. Nothing in the towers (no dropout, no batch statistics) knows the mode.
+    """
+
+    def train(self, mode: bool = True) -> Self:
+        """The towers stay in training mode, whatever is asked."""
+        return super().train(True)
