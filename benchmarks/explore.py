@@ -44,7 +44,7 @@ class Setting:
 
 STILL_VARIATION = Variation(
     mirror=0, gain=0, loud=0, spread=0, uneven=0, bend=0, blot=0, noise=0, residue=0, zoom=0, turn=0,
-    shift=0, jitter=0,
+    shift=0, jitter=0, depth=0, backdrop=0,
 )  # fmt: skip
 
 
@@ -81,6 +81,8 @@ SETTINGS = (
     Setting("no variation of the samples", lambda r: replace(r, variation=STILL_VARIATION)),
     Setting("no smooth noise, residue and blots",
             lambda r: replace(r, variation=replace(Variation(), noise=0, residue=0, blot=0))),
+    Setting("no turn left over, no backdrop",
+            lambda r: replace(r, variation=replace(Variation(), depth=0, backdrop=0))),
     Setting("photographs and 3D face alone", trained_on=("photo", "face3d")),
     Setting("without the sparse way", trained_on=("photo", "face3d", "mixed")),
 )  # fmt: skip

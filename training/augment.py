@@ -7,12 +7,16 @@ image is made by the same code as in the stream.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.registration import CROP
+from ..engine.landmarks import FACE_OVAL, TRIANGLES
+from ..engine.registration import CROP, CROP_OED, EYE_ROW
+from ..engine.rigid import paint
+from .generate.mesh import canonical
 
 Array = NDArray[np.float32]
 
@@ -45,6 +49,12 @@ class Variation:
     """Percent OED, largest standard deviation of smooth noise (errors of the flow)."""
     residue: float = 0.25
     """Percent OED at the edge of the face, standard deviation of head motion that was not taken out."""
+    depth: float = 0.8
+    """Percent OED at the tip of the nose, largest standard deviation of what a turn of the head leaves where
+    the face is deeper or flatter than the mesh says."""
+    backdrop: float = 0.3
+    """Share of samples with another motion beyond the face: hair, shoulders, a wall that a moving head
+    uncovers."""
     zoom: float = 0.04
     """Registration by trembling landmarks: scale 1 - zoom .. 1 + zoom."""
     turn: float = 2.5
@@ -77,6 +87,9 @@ def vary(
         flow = _spread(flow, rng)
     flow = _otherwise(flow * gain, rng, how)
     flow = flow + _noise(flow.shape[0], rng, how) + _residue(flow.shape[0], rng, how)
+    flow = flow + _turn_left_over(flow.shape[0], rng, how)
+    if rng.random() < how.backdrop:
+        flow = _before_backdrop(flow, rng)
     if rng.random() < how.blot:
         flow = flow + _blot(flow.shape[0], rng)
     flow, points = _registered_otherwise(flow, points, rng, how)
@@ -151,6 +164,62 @@ def _blot(size: int, rng: np.random.Generator) -> Array:
     share = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2))
     wrong = rng.normal(0, rng.uniform(0.3, 3.0), 2)
     return np.asarray(share[..., None] * wrong, np.float32)
+
+
+def _turn_left_over(size: int, rng: np.random.Generator, how: Variation) -> Array:
+    """Mostly little: an onset and its apex are close in time."""
+    turn = rng.normal(0, how.depth * rng.random() ** 2, 2).astype(np.float32)
+    return np.asarray(turn * _relief(size)[..., None], np.float32)
+
+
+@lru_cache(maxsize=2)
+def _relief(size: int) -> Array:
+    """(size, size) depth of the average face as a motion: 1 at the tip of the nose. What a shift, growth or
+    shear of the picture would explain is gone: the head fit has taken that out.
+    """
+    corners = _on_crop(canonical(), size)
+    depth = -canonical()[:, 2].astype(np.float32)
+    edge = float(np.quantile(depth, 0.1))
+    relief = paint(corners, depth, TRIANGLES.astype(np.int32), size, edge)
+    relief = np.asarray(cv2.GaussianBlur(relief, (0, 0), size / 40), np.float32)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    plane = np.column_stack([np.ones(size * size), x.ravel(), y.ravel()])
+    inside = _oval(size, 1.0).ravel() > 0.5
+    fit = np.linalg.lstsq(plane[inside], relief.ravel()[inside], rcond=None)[0]
+    relief -= (plane @ fit).reshape(size, size).astype(np.float32)
+    column, row = np.rint(corners[NOSE_TIP]).astype(int)
+    return np.asarray(relief * _oval(size, 1.1) / relief[row, column], np.float32)
+
+
+@lru_cache(maxsize=16)
+def _oval(size: int, scale: float) -> Array:
+    """(size, size) 1 within the outline of the average face times `scale`, 0 outside, soft between."""
+    outline = _on_crop(canonical()[FACE_OVAL], size)
+    middle = outline.mean(axis=0)
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(mask, [np.rint(middle + scale * (outline - middle)).astype(np.int32)], 1)
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), size / 50), np.float32)
+
+
+def _on_crop(points: NDArray[np.floating], size: int) -> Array:
+    """Points of the average face (N, 3), percent OED from between the eyes, in pixels (N, 2) of the crop."""
+    crop = points[:, :2] * CROP_OED / 100 + ((CROP - 1) / 2, EYE_ROW)
+    step = CROP / size
+    return np.asarray((crop - (step - 1) / 2) / step, np.float32)
+
+
+NOSE_TIP = 1
+OUTLINES = (0.95, 1.0, 1.05, 1.1)
+
+
+def _before_backdrop(flow: Array, rng: np.random.Generator) -> Array:
+    """The face's own motion before a world that moves otherwise, up to several percent OED."""
+    size = flow.shape[0]
+    face = _oval(size, OUTLINES[int(rng.integers(len(OUTLINES)))])[..., None]
+    speed = float(np.exp(rng.uniform(np.log(0.3), np.log(8.0))))
+    coarse = rng.normal(0, 0.5 * speed, (3, 3, 2)) + rng.normal(0, speed, 2)
+    world = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(face * flow + (1 - face) * world, np.float32)
 
 
 def _residue(size: int, rng: np.random.Generator, how: Variation) -> Array:
