@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import cv2
@@ -42,10 +42,7 @@ class Setting:
     trained_on: tuple[str, ...] = WAYS
 
 
-STILL_VARIATION = Variation(
-    mirror=0, gain=0, loud=0, spread=0, uneven=0, bend=0, blot=0, noise=0, residue=0, zoom=0, turn=0,
-    shift=0, jitter=0, depth=0, backdrop=0,
-)  # fmt: skip
+STILL_VARIATION = Variation(**{entry.name: 0.0 for entry in fields(Variation)})
 
 
 def sizes(**changes: int) -> Callable[[Recipe], Recipe]:

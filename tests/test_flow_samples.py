@@ -126,9 +126,33 @@ def test_a_turned_crop_turns_motion_and_landmarks_alike():
     flow = np.stack([x - 55.5, y - 55.5], axis=-1)
     _, points, amplitude = one()
     turned = dataclasses.replace(NOTHING, turn=20.0)
-    seen, moved, _ = vary(flow, points, amplitude, MIRROR, np.random.default_rng(0), turned)
+    seen, moved, _ = vary(flow, points, amplitude, MIRROR, np.random.default_rng(2), turned)
     np.testing.assert_allclose(seen[30:80, 30:80], flow[30:80, 30:80], atol=0.1)
     assert np.abs(moved - points).max() > 5
+
+
+def test_what_a_turn_leaves_over_is_nothing_that_the_head_fit_would_have_taken():
+    """On the face no shift, growth or shear of the picture explains any of it."""
+    turned = dataclasses.replace(NOTHING, depth=2.0)
+    still = np.zeros((112, 112, 2), np.float32)
+    _, points, amplitude = one()
+    seen, _, _ = vary(still, points, amplitude, MIRROR, np.random.default_rng(1), turned)
+    assert np.abs(seen).max() > 0.1
+    y, x = np.mgrid[-1:1:112j, -1:1:112j]
+    face = (x / 0.75) ** 2 + ((y + 0.1) / 0.8) ** 2 < 1
+    plane = np.column_stack([np.ones(face.sum()), x[face], y[face]])
+    explained = plane @ np.linalg.lstsq(plane, seen[face], rcond=None)[0]
+    assert (explained**2).sum() < 0.25 * (seen[face] ** 2).sum()
+
+
+def test_a_backdrop_moves_and_the_face_before_it_does_not():
+    behind = dataclasses.replace(NOTHING, backdrop=1.0)
+    still = np.zeros((112, 112, 2), np.float32)
+    _, points, amplitude = one()
+    for seed in range(8):
+        seen, _, _ = vary(still, points, amplitude, MIRROR, np.random.default_rng(seed), behind)
+        assert np.abs(seen[35:75, 35:77]).max() < 1e-3
+        assert np.abs(seen[-8:, :8]).max() > 0.05
 
 
 def test_labels_leave_out_what_is_neither():

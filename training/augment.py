@@ -50,8 +50,8 @@ class Variation:
     residue: float = 0.25
     """Percent OED at the edge of the face, standard deviation of head motion that was not taken out."""
     depth: float = 0.8
-    """Percent OED at the tip of the nose, largest standard deviation of what a turn of the head leaves where
-    the face is deeper or flatter than the mesh says."""
+    """Percent OED at the tip of the nose, largest standard deviation of what a turn of the head leaves
+    where the face is deeper or flatter than the mesh says."""
     backdrop: float = 0.3
     """Share of samples with another motion beyond the face: hair, shoulders, a wall that a moving head
     uncovers."""
@@ -202,7 +202,7 @@ def _oval(size: int, scale: float) -> Array:
 
 
 def _on_crop(points: NDArray[np.floating], size: int) -> Array:
-    """Points of the average face (N, 3), percent OED from between the eyes, in pixels (N, 2) of the crop."""
+    """Points of the average face (N, 3), percent OED from between the eyes, as crop pixels (N, 2)."""
     crop = points[:, :2] * CROP_OED / 100 + ((CROP - 1) / 2, EYE_ROW)
     step = CROP / size
     return np.asarray((crop - (step - 1) / 2) / step, np.float32)
