@@ -7,6 +7,7 @@ no half line or half file is left behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from ..engine.errors import MicroauError
 
 HELD = 32_768
 """Bytes of lines that are kept back before they are written together."""
+TRIAL = 4096
+"""Bytes that are written for a trial: less than the shortest run needs."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LineFile:
@@ -84,7 +88,26 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Raise MicroauError where no file can be made in a folder, which need not be there yet.
+
+    Tried, not asked: what permissions say is not true of the superuser, /proc, or a full disk. What was
+    made for it is removed.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    trial = folder / f".microau{os.getpid()}"
+    with writing(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            trial.write_bytes(bytes(TRIAL))
+        finally:
+            with contextlib.suppress(OSError):
+                trial.unlink(missing_ok=True)
+                for place in missing:
+                    place.rmdir()
+
+
 def _mend(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "Choose a place that you may write to"
-    return "Make room there or choose another place"
+    if error.errno in NO_ROOM:
+        return "Make room there or choose another place"
+    return "Choose a place that you may write to"

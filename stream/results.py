@@ -7,12 +7,11 @@ somebody else's is never touched: then nothing is written at all.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ..engine.errors import MicroauError
-from .files import write_whole, writing
+from .files import check_writable, write_whole, writing
 from .session import Session
 from .sink import Sink
 from .sinks.events_csv import EventsCsv
@@ -27,12 +26,10 @@ def check_folder(folder: Path) -> None:
     """Refuse, before anything is opened, a folder that could not be written to in the end."""
     if folder.exists() and not folder.is_dir():
         raise MicroauError(f"{folder}: is a file. Give a folder for the results")
-    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise MicroauError(f"{folder}: cannot be written. Choose a folder that you may write to")
     found = [name for name in (*TABLES, RUN) if (folder / name).exists()]
     if found and not _is_ours(folder / RUN):
         raise MicroauError(f"{folder}: holds {found[0]}, which is not of microau. Choose another folder")
+    check_writable(folder)
 
 
 def _is_ours(path: Path) -> bool:

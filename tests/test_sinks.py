@@ -13,7 +13,7 @@ from records import AUS, event, events, row
 
 from microau.engine.errors import MicroauError
 from microau.stream.event_words import describe
-from microau.stream.files import LineFile, write_whole
+from microau.stream.files import LineFile, check_writable, write_whole
 from microau.stream.sinks.events_csv import EventsCsv
 from microau.stream.sinks.events_jsonl import EventsJsonl
 from microau.stream.sinks.frames_csv import FramesCsv
@@ -151,6 +151,25 @@ def test_a_device_without_room_is_one_error():
     with pytest.raises(MicroauError, match="/dev/full: cannot be written: No space left on device"):
         file.flush()
     file.close()
+
+
+def test_whether_a_folder_can_be_written_is_found_out_without_a_trace(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine")
+    for folder in ("there", "new", "new/below/it"):
+        check_writable(tmp_path / folder)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "there",
+        "there/mine.txt",
+    ]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder where nobody can make a file")
+def test_where_nothing_can_be_made_is_named():
+    with pytest.raises(
+        MicroauError, match=r"^/proc/new: cannot be written: .* Choose a place that you may"
+    ):
+        check_writable(Path("/proc/new"))
 
 
 def test_a_whole_file_is_replaced_or_kept(tmp_path):

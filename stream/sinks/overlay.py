@@ -20,7 +20,7 @@ from ...engine.errors import MicroauError
 from ...engine.records import Face, Frame, Picture, Rgb
 from ..annotation import annotate
 from ..events import Event, FrameRow
-from ..files import replacing, writing
+from ..files import check_writable, replacing, writing
 from ..sink import Sink
 from ..trace import PAST_S, Trace
 
@@ -43,6 +43,7 @@ def check_overlay(path: Path) -> None:
         raise MicroauError(f"{path}: its folder does not exist. Make it, or choose another")
     if path.exists() and not _is_ours(path):
         raise MicroauError(f"{path}: exists and is not an overlay of microau. Give another name")
+    check_writable(path.parent)
 
 
 def _is_ours(path: Path) -> bool:
