@@ -112,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
                         help="who moves and how; follows from which of the next is given")  # fmt: skip
     parser.add_argument("--photos", type=Path, metavar="FOLDER",
                         help="photographs or short videos, one neutral face each")  # fmt: skip
-    parser.add_argument("--face3d", type=Path, metavar="NPZ", help="ICT-FaceKit as one file of arrays")
+    parser.add_argument(
+        "--face3d", type=Path, metavar="PATH", help="ICT-FaceKit: its folder or one .npz of its arrays"
+    )
     parser.add_argument("--persons", type=int, default=default["persons"], metavar="N")
     parser.add_argument("--clips", type=int, default=default["clips"], metavar="N")
     parser.add_argument("--seconds", type=float, default=default["seconds"], help="length of a clip")

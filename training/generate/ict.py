@@ -1,4 +1,4 @@
-"""ICT-FaceKit as one file of arrays: a 3D head with identity modes and FACS-like shapes.
+"""ICT-FaceKit, its folder or one file of its arrays: a 3D head with identity modes and FACS-like shapes.
 
 ICT-FaceKit (USC Institute for Creative Technologies, MIT licence; Li et al., "Learning Formation of
 Physically-Based Face Attributes", CVPR 2020) is not part of this project: the user gives the file.
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import MicroauError
+from .ict_folder import read_folder
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -54,14 +56,11 @@ class IctModel:
 
 
 def load_ict(path: Path) -> IctModel:
-    """Read the arrays. Raises MicroauError where the file is missing or something else."""
-    if not path.is_file():
-        raise MicroauError(f"{path}: no such file. Give ICT-FaceKit as one .npz of arrays")
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in NEEDED}
-    except (KeyError, ValueError, OSError) as error:
-        raise MicroauError(f"{path}: is not ICT-FaceKit as an .npz of arrays ({error})") from None
+    """Read the arrays from one .npz, or from the folder as it is published.
+
+    Raises MicroauError where it is missing or something else.
+    """
+    arrays = read_folder(path) if path.is_dir() else _read_npz(path)
     point, uv, material, triangles = _drawn(arrays)
     names = [str(name) for name in arrays["expr_names"]]
     return IctModel(
@@ -76,7 +75,17 @@ def load_ict(path: Path) -> IctModel:
     )
 
 
-def _drawn(arrays: Mapping[str, NDArray[np.generic]]) -> tuple[I32, F32, NDArray[np.int8], I32]:
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise MicroauError(f"{path}: no such file. Give ICT-FaceKit's folder, or one .npz of its arrays")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in NEEDED}
+    except (KeyError, ValueError, OSError) as error:
+        raise MicroauError(f"{path}: is not ICT-FaceKit as an .npz of arrays ({error})") from None
+
+
+def _drawn(arrays: Mapping[str, NDArray[Any]]) -> tuple[I32, F32, NDArray[np.int8], I32]:
     """Drawn vertices and triangles: a point is doubled where two texture places meet."""
     faces = np.asarray(arrays["faces"], np.int64)
     places = np.asarray(arrays["faces_uv"], np.int64)
