@@ -22,11 +22,11 @@ from .command import run_command
 from .paper.rows import FIGURES
 from .protocol import reproduce
 from .protocol.reproduce import Line, Outcome
+from .protocol.reproduce_figures import draw, figure_fold
 from .protocol.reproduce_page import NOTE, plot_table, tables_page, write_csv
 from .protocol.run import Extra, chosen_folds, load_samples
 from .protocol.run_folder import versions, write_text
 from .protocol.settings import Data, LearnerChoice, Settings, read_settings
-
 
 THRESHOLDS = {"inner": "chosen inside the training folds", "half": "0.5"}
 
@@ -75,9 +75,11 @@ def _run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     wanted = [line.settings for line in lines if line.settings is not None]
     wanted += [one for several in models.values() for one in several.values()]
-    reproduce.run_all(wanted, args.out, Extra(args.workers, keep_weights=bool(models)), _say)
+    shown = figure_fold(settings).name if models else ""
+    reproduce.run_all(wanted, args.out, Extra(args.workers, keep_fold=shown), _say)
+    pictures = [_draw(figure, several, args.out) for figure, several in models.items()]
     outcomes = {line.folder: reproduce.outcome(line, args.out) for line in lines if line.settings}
-    page = _page(args, settings, lines, outcomes)
+    page = _page(args, settings, lines, outcomes, pictures)
     write_csv(args.out / "tables.csv", lines, outcomes, args.dataset)
     for table in tables:
         of_table = [line for line in lines if line.row.table == table]
@@ -103,7 +105,11 @@ def _base(args: argparse.Namespace) -> Settings:
 
 
 def _page(
-    args: argparse.Namespace, settings: Settings, lines: list[Line], outcomes: dict[str, Outcome]
+    args: argparse.Namespace,
+    settings: Settings,
+    lines: list[Line],
+    outcomes: dict[str, Outcome],
+    pictures: list[Path],
 ) -> str:
     samples = load_samples(settings)
     folds = chosen_folds(settings, samples)
@@ -125,7 +131,13 @@ def _page(
         )
     parts = ["# Micro-AU CLIP, reproduced", "\n".join(f"* {fact}" for fact in facts), NOTE]
     parts += [tables_page(lines, outcomes, args.dataset)] if lines else []
+    parts += [f"![Figure {path.stem[-1]}]({path.name})" for path in pictures]
     return "\n\n".join(parts) + "\n"
+
+
+def _draw(figure: str, models: dict[str, Settings], out: Path) -> Path:
+    runs = {name: (one, out / "runs" / reproduce.run_name(one)) for name, one in models.items()}
+    return draw(figure, runs, out, _say)
 
 
 def _say(text: str) -> None:

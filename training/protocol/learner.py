@@ -56,7 +56,7 @@ class Fitted(ABC):
 
     def write_checkpoint(self, folder: Path, calibration: Calibration, card: Mapping[str, Any]) -> None:
         """Write what `microau-export` takes. MicroauError where no bundle can be made of such a model."""
-        raise MicroauError("only the paper's model can be exported; a baseline is for comparison")
+        raise MicroauError("only the paper's model becomes a bundle; a baseline is for comparison")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

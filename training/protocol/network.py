@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...engine.errors import MicroauError
+from ..calibration import Calibration
 from .learner import Answer, Fitted, Job, Learner
 from .samples import Rows, Samples
 from .settings import Recipe
@@ -59,6 +61,12 @@ class NetworkLearner(Learner):
         """Numbers about the trained network itself."""
         return {}
 
+    def write_checkpoint(
+        self, model: nn.Module, folder: Path, calibration: Calibration, card: Mapping[str, Any]
+    ) -> None:
+        """Write what `microau-export` takes."""
+        raise MicroauError(f"{self.name}: only the paper's model becomes a bundle; this one compares")
+
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """Parameters with their rates; a baseline has no towers."""
         return [{"params": list(model.parameters()), "lr": self.recipe.head_rate}]
@@ -78,6 +86,9 @@ class FittedNetwork(Fitted):
 
     def notes(self) -> dict[str, float]:
         return self.learner.notes(self.model)
+
+    def write_checkpoint(self, folder: Path, calibration: Calibration, card: Mapping[str, Any]) -> None:
+        self.learner.write_checkpoint(self.model, folder, calibration, card)
 
     def save(self, folder: Path) -> None:
         state = {name: tensor.contiguous().cpu() for name, tensor in learned(self.model).items()}

@@ -46,11 +46,9 @@ class Line:
 
     @property
     def folder(self) -> str:
-        """Name of the run's folder, the same for the same settings."""
+        """Name of the run's folder."""
         assert self.settings is not None
-        record = json.dumps(self.settings.record(), sort_keys=True)
-        learner = self.settings.learner.name
-        return f"{learner}-{hashlib.sha256(record.encode()).hexdigest()[:10]}"
+        return run_name(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,16 @@ def figure_settings(figure: str, base: Settings, dataset: str) -> dict[str, Sett
 
 def run_all(wanted: Sequence[Settings], out: Path, extra: Extra, say: Say) -> None:
     """Make every run that is not there yet, each below `out/runs`."""
-    runs = {Line(ROWS[0], settings).folder: settings for settings in wanted}
+    runs = {run_name(settings): settings for settings in wanted}
     for number, (name, settings) in enumerate(runs.items(), 1):
         say(f"run {number} of {len(runs)}: {_told(settings)}")
         run(settings, out / "runs" / name, say, extra)
+
+
+def run_name(settings: Settings) -> str:
+    """Name of a run's folder, the same for the same settings."""
+    record = json.dumps(settings.record(), sort_keys=True)
+    return f"{settings.learner.name}-{hashlib.sha256(record.encode()).hexdigest()[:10]}"
 
 
 def outcome(line: Line, out: Path, draws: int = 1000) -> Outcome:

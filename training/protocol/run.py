@@ -41,6 +41,8 @@ class Extra:
     workers: int = 1
     keep_weights: bool = False
     """Leave the weights of every fold in its folder."""
+    keep_fold: str = ""
+    """The same for the fold of that name alone."""
 
 
 def run(settings: Settings, folder: Path, say: Say, extra: Extra | None = None) -> Predictions:
@@ -95,7 +97,7 @@ def run_fold(folder: Path, number: int, extra: Extra, say: Say) -> int:
     write_json(here / "choice.json", asdict(choice))
     write_json(here / "notes.json", fitted.notes() | {"seconds": round(time.perf_counter() - began, 1)})
     write_curves(here / "curve.csv", fitted.curve)
-    if extra.keep_weights:
+    if extra.keep_weights or fold.name == extra.keep_fold:
         fitted.save(here)
     answer = fitted.answer(test)
     partial_file = here / f"{PREDICTIONS}.{os.getpid()}.partial"

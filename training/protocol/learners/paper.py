@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ....engine.facial_flow import RUNTIME
+from ...calibration import Calibration
+from ...checkpoint import Trained, save
 from ...emotion import class_table
 from ...paper import (
     PaperModel,
@@ -21,6 +24,7 @@ from ...paper import (
     paper_model,
     parameter_groups,
 )
+from ...paper.checkpoint import paper_flow
 from ...paper.similarity import sentence_similarity
 from ..frozen import frozen_files, read_frozen, weights_key
 from ..learner import Say
@@ -82,6 +86,13 @@ class PaperLearner(NetworkLearner):
 
     def notes(self, model: nn.Module) -> dict[str, float]:
         return {"sentence_similarity": float(sentence_similarity(_paper(model)).mean())}
+
+    def write_checkpoint(
+        self, model: nn.Module, folder: Path, calibration: Calibration, card: Mapping[str, Any]
+    ) -> None:
+        net = _paper(model).cpu().eval()
+        net.read_sentences()
+        save(Trained(net, self.settings.sizes, calibration, paper_flow(self.settings), card), folder)
 
     def _files(self, model: PaperModel, samples: Samples, say: Say = lambda text: None) -> list[Any]:
         frozen = {n: p for n, p in model.visual.named_parameters() if not p.requires_grad}
