@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import MicroauError
-from .flow_image import FlowSpec
+from .flow_spec import FlowSpec
 
 KEY = "microau"
 """Of the metadata entry that makes an ONNX file a bundle."""

@@ -281,6 +281,11 @@ class Stream:
         _call("cuStreamDestroy_v2", self.handle)
 
 
+def synchronize(stream: int) -> None:
+    """Wait on the host until everything queued on a stream of anybody's is done."""
+    _call("cuStreamSynchronize", c_void_p(stream))
+
+
 class Graph:
     """Recorded work, launched as one: at batch 1 the launches cost more than the arithmetic."""
 

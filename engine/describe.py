@@ -10,21 +10,32 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle, Unit
-from .explain import Shift, shifts
-from .facial_flow import RUNTIME, facial_flow
-from .flow_image import flow_image
-from .inference import open_engine
+from .chain import Outputs, Pairs, open_chain
+from .explain import Shift, explained
 
 Array = NDArray[np.float32]
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], Array]
+"""Onset and apex crop, face points at the onset."""
 DEFAULT_BUNDLE = Path(__file__).parent / "assets" / "default.onnx"
 OTHER = "other"
 """The emotion where no unit is decided, or no class stands out."""
+
+
+class Shared(Protocol):
+    """What a chain does, whoever owns it."""
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+    def __call__(self, pairs: Pairs) -> Outputs: ...
+
+    def of_flow(self, flow: Array, points: Array) -> Outputs: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,10 @@ class AuResult:
 
 
 class Describer:
-    """A model and the flow that belongs to it. One object serves one thread."""
+    """A model and the flow that belongs to it. One object serves one thread.
+
+    shared   a chain of somebody else's (`stream.sharing`), called in place of an own one and not closed
+    """
 
     def __init__(
         self,
@@ -76,34 +90,37 @@ class Describer:
         device: str = "cpu",
         threads: int = 1,
         rebuild: str = "never",
+        shared: Shared | None = None,
     ) -> None:
-        self.engine = open_engine(bundle, device, threads, rebuild)
-        self.bundle.flow.require(RUNTIME, str(bundle))
-        self._positions = self.bundle.positions()
+        self._own = open_chain(bundle, device, threads, rebuild) if shared is None else None
+        self._chain: Shared = shared or self._own  # type: ignore[assignment]
 
     @property
     def bundle(self) -> Bundle:
-        return self.engine.bundle
+        return self._chain.bundle
 
     def describe(self, onset: NDArray[np.uint8], apex: NDArray[np.uint8], points: Array) -> AuResult:
         """What moved between two crops that were cut with the same matrix."""
-        return self.describe_flows([facial_flow(onset, apex, points)], [points])[0]
+        return self.describe_all([(onset, apex, points)])[0]
+
+    def describe_all(self, pairs: Sequence[Pair]) -> list[AuResult]:
+        """The same for several pairs, computed together where that pays."""
+        if not pairs:
+            return []
+        onsets, apexes, points = zip(*pairs, strict=True)
+        faces = np.stack(points).astype(np.float32)
+        outputs = self._chain({"onset": np.stack(onsets), "apex": np.stack(apexes), "points": faces})
+        rows = ({name: array[i] for name, array in outputs.items()} for i in range(len(pairs)))
+        return [read_outputs(self.bundle, row) for row in rows]
 
     def describe_flows(self, flows: Sequence[Array], points: Sequence[Array]) -> list[AuResult]:
-        """The same for flows (224, 224, 2) that are already there, as one batch."""
-        inputs = {
-            "flow": np.stack([flow_image(flow, self.bundle.flow) for flow in flows]),
-            "landmarks": np.stack([face[self._positions, :2] for face in points]).astype(np.float32),
-        }
-        outputs = self.engine(inputs)
-        rows = ({name: array[i] for name, array in outputs.items()} for i in range(len(flows)))
-        return [
-            read_outputs(self.bundle, row, flow, face)
-            for row, flow, face in zip(rows, flows, points, strict=True)
-        ]
+        """The same for facial flows (224, 224, 2) that are there already."""
+        together = zip(flows, points, strict=True)
+        return [read_outputs(self.bundle, self._chain.of_flow(flow, face)) for flow, face in together]
 
     def close(self) -> None:
-        self.engine.close()
+        if self._own is not None:
+            self._own.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,11 +131,11 @@ class Describer:
         self.close()
 
 
-def read_outputs(bundle: Bundle, row: dict[str, Array], flow: Array, points: Array) -> AuResult:
-    """One sample's outputs, by name and without the batch, as a result."""
+def read_outputs(bundle: Bundle, row: dict[str, Array]) -> AuResult:
+    """One sample's outputs of the chain, by name and without the batch, as a result."""
     present = decide(bundle.units, row["probability"], row["side_probability"])
     scores = {name: float(s) for name, s in zip(bundle.emotions, row["emotion"], strict=True)}
-    moved = shifts(flow, points, [unit.au for unit in present])
+    moved = explained(row["moved"], [unit.au for unit in present])
     units = list(enumerate(bundle.units))
     return AuResult(
         probabilities={unit.code: float(row["probability"][n]) for n, unit in units},

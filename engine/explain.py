@@ -48,10 +48,20 @@ def shifts(
     points   (478, 2 or 3) in crop pixels
     present  FACS numbers of the decided units
     """
+    return explained(measure(flow, points), present)
+
+
+def measure(flow: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Movement of the named points (P, 2), percent OED, in the order of `NAMED`; arguments as `shifts`."""
+    return np.array([point_shift(flow, points[point]) for point in NAMED], np.float32)
+
+
+def explained(moved: NDArray[np.float32], present: Iterable[int]) -> tuple[Shift, ...]:
+    """Named points that moved, largest first, from what `measure` found."""
     units = tuple(present)
-    measured = ((point, point_shift(flow, points[point])) for point in NAMED)
-    moved = [_explained(point, shift, units) for point, shift in measured if np.hypot(*shift) >= LEAST]
-    return tuple(sorted(moved, key=lambda entry: -entry.length))
+    pairs = ((point, (float(x), float(y))) for point, (x, y) in zip(NAMED, moved, strict=True))
+    found = [_explained(point, shift, units) for point, shift in pairs if np.hypot(*shift) >= LEAST]
+    return tuple(sorted(found, key=lambda entry: -entry.length))
 
 
 def point_shift(flow: NDArray[np.float32], point: NDArray[np.floating]) -> tuple[float, float]:

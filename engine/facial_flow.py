@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow_image import FlowSpec
+from .flow_spec import RUNTIME as RUNTIME
 from .rigid import remove_rigid
 from .tvl1 import Tvl1, tvl1
 
-RUNTIME = FlowSpec(algorithm="tvl1", parameters=asdict(Tvl1()))
-"""What this version makes; a bundle with another specification is refused."""
-
 
 def facial_flow(
-    onset: NDArray[np.uint8], apex: NDArray[np.uint8], points: NDArray[np.float32]
+    onset: NDArray[np.uint8],
+    apex: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    params: Tvl1 | None = None,
 ) -> NDArray[np.float32]:
     """Movement of the face itself between two registered crops, (224, 224, 2) in crop pixels.
 
     onset, apex  (224, 224) uint8 luma, cut with the same matrix
     points       (478, 3) face points at the onset, in crop pixels
+    params       of another flow than the runtime's own, for tests
     """
-    return remove_rigid(tvl1(onset, apex), points)
+    return remove_rigid(tvl1(onset, apex, params), points)

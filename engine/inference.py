@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from .bundle import Bundle, read_bundle
 from .engine_file import EngineRefused
 from .errors import MicroauError
+from .resident import resident
 
 Array = NDArray[np.float32]
 INPUTS = ("flow", "landmarks")
@@ -68,7 +69,11 @@ class Engine(ABC):
         self(self._example(1))  # the first run allocates and chooses kernels: not in a live stream
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name, arrays of the caller's own; inputs by name, float32, batch first."""
+        """Outputs by name, arrays of the caller's own on the host; inputs by name, float32, batch first.
+
+        Inputs may lie on the engine's own GPU (`__cuda_array_interface__`), all or none: they are taken
+        from there, once the stream that they name has made them.
+        """
         if not self._opened:
             raise RuntimeError(f"{self}: is closed")
         self._check(inputs)
@@ -123,14 +128,16 @@ class Engine(ABC):
             raise ValueError(f"{self}: inputs of one batch, was given lengths {sorted(lengths)}")
 
     def _check_one(self, name: str, array: Array, shape: tuple[int | None, ...]) -> None:
-        fits = array.ndim == len(shape) and all(
-            want in (None, got) for want, got in zip(shape, array.shape, strict=True)
+        there = resident(array)
+        found, dtype = (array.shape, array.dtype) if there is None else (there.shape, there.dtype)
+        fits = len(found) == len(shape) and all(
+            want in (None, got) for want, got in zip(shape, found, strict=True)
         )
-        if not fits or array.dtype != np.float32:
+        if not fits or dtype != np.float32:
             wanted = tuple("batch" if n is None else n for n in shape)
-            raise ValueError(
-                f"{self}: {name} must be {wanted} float32, was given {array.shape} {array.dtype}"
-            )
+            raise ValueError(f"{self}: {name} must be {wanted} float32, was given {tuple(found)} {dtype}")
+        if there is not None and self.device.kind == "cpu":
+            raise ValueError(f"{self}: {name} lies on a GPU, where this engine cannot read it")
 
 
 def open_engine(

@@ -14,6 +14,8 @@ with Geman-McClure weights: Black and Anandan, CVIU 1996).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -92,7 +94,7 @@ def _solve(matrix, vector):  # type: ignore[no-untyped-def]
             rest = matrix[i, j]
             for k in range(j):
                 rest -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = np.sqrt(rest) if i == j else rest / matrix[j, j]
+            matrix[i, j] = math.sqrt(rest) if i == j else rest / matrix[j, j]
     for i in range(n):
         for k in range(i):
             vector[i] -= matrix[i, k] * vector[k]
@@ -159,10 +161,15 @@ def places_of_pixels(points: Array, size: int) -> Array:
     points  (478, 3) in crop pixels. Outside the face the depth is that of the face's outline.
     """
     places, middle, oed = normalised(points)
-    outline = float(np.quantile(places[:468, 2], 0.8))
+    outline = outline_depth(places[:468])
     depth = paint(points[:468, :2], places[:468, 2], TRIANGLES.astype(np.int32), size, outline)
     y, x = np.mgrid[:size, :size].astype(np.float32)
     return np.stack([(x - middle[0]) / oed, (y - middle[1]) / oed, depth], axis=-1).astype(np.float32)
+
+
+def outline_depth(places: Array) -> float:
+    """Depth in OED of the mesh points (468, 3) that lie far back: what stands around the face."""
+    return float(np.quantile(places[:, 2], 0.8))
 
 
 def sample(field: Array, points: NDArray[np.floating]) -> Array:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .batch_sizes import parts
+from .resident import LEGACY, resident
 
 WARM_UP = 3
 """Runs before recording: memory is reserved and kernels are chosen in them."""
@@ -48,11 +49,19 @@ class TorchGraphs:
     def __call__(self, inputs: Mapping[str, NDArray[np.float32] | Tensor]) -> list[Tensor]:
         """Outputs in the module's order, tensors of the caller's own."""
         rows = len(next(iter(inputs.values())))
-        arrays = [torch.as_tensor(inputs[name]) for name in self.shapes]
+        arrays = [self._tensor(inputs[name]) for name in self.shapes]
         if not self._recorded:
             return self._plain([array.to(self.device) for array in arrays])
         pieces = [self._piece(arrays, *part) for part in parts(rows, self.known)]
         return [torch.cat(together) for together in zip(*pieces, strict=True)]
+
+    def _tensor(self, array: NDArray[np.float32] | Tensor) -> Tensor:
+        """The array as a tensor, without a copy; torch's stream waits for the one that makes it."""
+        place = None if isinstance(array, Tensor) else resident(array)
+        if place is not None and place.stream != LEGACY:
+            made: Any = torch.cuda.ExternalStream(place.stream, self.device)  # type: ignore[no-untyped-call]
+            torch.cuda.current_stream(self.device).wait_stream(made)  # type: ignore[no-untyped-call]
+        return torch.as_tensor(array, device=None if place is None else self.device)
 
     def _piece(self, arrays: Sequence[Tensor], start: int, stop: int, size: int) -> list[Tensor]:
         recorded = self._recorded[size]

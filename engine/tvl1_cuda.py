@@ -120,9 +120,18 @@ def _buffers(sizes: list[tuple[int, int]], *leading: int) -> list[Any]:
     return [cuda.device_array((*leading, *size), np.float32) for size in sizes]
 
 
-def _check(params: Tvl1) -> None:
+def require_cuda(index: int = 0) -> None:
+    """MicroauError where Numba finds no such device."""
     if not cuda.is_available():
         raise MicroauError("flow on CUDA: no CUDA device found; use --device cpu, or install microau[gpu]")
+    if index >= len(cuda.gpus):
+        raise MicroauError(
+            f"flow on CUDA: cuda:{index}: Numba finds {len(cuda.gpus)} device(s), from cuda:0"
+        )
+
+
+def _check(params: Tvl1) -> None:
+    require_cuda()
     widest = kernels.TILE // 2 - 1
     if params.radius > widest:
         raise MicroauError(f"flow on CUDA: radius {params.radius} is too wide, at most {widest}")

@@ -9,7 +9,7 @@ from microau.engine.aus import UNITS
 from microau.engine.bundle import read_bundle
 from microau.engine.describe import Describer, decide, decide_emotion, read_outputs
 from microau.engine.errors import MicroauError
-from microau.engine.explain import LEAST, shifts
+from microau.engine.explain import LEAST, measure, shifts
 from microau.engine.facial_flow import RUNTIME
 from microau.engine.landmarks import CANONICAL
 from microau.engine.registration import CROP, CROP_OED, EYE_ROW, LEFT_EYE, RIGHT_EYE
@@ -124,8 +124,9 @@ def test_nothing_decided_is_other_whatever_the_text_says(tiny_bundle, points):
         "emotion": np.array([0.9, 0.0, 0.0, 0.1][: len(bundle.emotions)]),
         "attention": np.zeros((4, 30)),
         "dependency": np.full(4, 0.25),
+        "moved": measure(np.zeros((CROP, CROP, 2), np.float32), points),
     }
-    result = read_outputs(bundle, row, np.zeros((CROP, CROP, 2), np.float32), points)
+    result = read_outputs(bundle, row)
     assert (result.present, result.emotion, result.amplitude) == ((), "other", 0.0)
     assert result.emotion_score == result.emotion_scores["other"]
 
@@ -157,7 +158,7 @@ def test_flows_in_one_batch_are_described_as_one_by_one(tiny_bundle, points):
 
 def test_a_model_of_another_flow_is_refused(tiny_bundle, monkeypatch):
     monkeypatch.setattr(
-        "microau.engine.describe.RUNTIME", dataclasses.replace(RUNTIME, algorithm="another")
+        "microau.engine.chain.RUNTIME", dataclasses.replace(RUNTIME, algorithm="another")
     )
     with pytest.raises(MicroauError, match="trained on flow with algorithm"):
         Describer(tiny_bundle)

@@ -129,7 +129,10 @@ class OnCard:
     @property
     def __cuda_array_interface__(self):
         place = (self.array.ctypes.data, False)
-        return {"data": place, "strides": self.strides, "stream": self.stream, "shape": self.shape}
+        return {
+            "data": place, "strides": self.strides, "stream": self.stream,
+            "shape": self.shape, "typestr": self.dtype.str,
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [4, 5, 17])
@@ -147,9 +150,37 @@ def test_arrays_on_the_card_do_not_pass_through_the_host(plan, driver, rows):
             assert not [entry for entry in log if entry.startswith("up")]
 
 
+def test_a_maker_that_names_no_stream_is_waited_for_on_the_default_one(plan, driver):
+    """PyTorch's arrays name none, and our stream does not wait for the default one by itself."""
+    with open_engine(plan, "tensorrt:1") as engine:
+        resident = {name: OnCard(array) for name, array in inputs(4, engine).items()}
+        driver.log.clear()
+        engine(resident)
+        assert driver.log.count("after 1") == 2
+
+
+def test_strides_without_gaps_are_as_good_as_none(plan):
+    with open_engine(plan, "tensorrt:1") as engine:
+        given = inputs(2, engine)
+        check_same = {name: OnCard(array, strides=array.strides) for name, array in given.items()}
+        for name, array in engine(check_same).items():
+            np.testing.assert_array_equal(array, engine(given)[name])
+
+
+def test_an_array_of_another_type_on_the_card_is_refused(plan):
+    with open_engine(plan, "tensorrt:1") as engine:
+        given = {name: OnCard(array.astype(np.float64)) for name, array in inputs(1, engine).items()}
+        with pytest.raises(ValueError, match="float32, was given .* float64"):
+            engine(given)
+
+
 def test_an_array_with_gaps_is_refused(plan):
     with open_engine(plan, "tensorrt:1") as engine:
-        given = {name: OnCard(array, strides=(4,)) for name, array in inputs(1, engine).items()}
+        every_second = {name: np.repeat(array, 2, -1) for name, array in inputs(1, engine).items()}
+        given = {
+            name: OnCard(array[..., ::2], strides=array[..., ::2].strides)
+            for name, array in every_second.items()
+        }
         with pytest.raises(ValueError, match="contiguous"):
             engine(given)
 

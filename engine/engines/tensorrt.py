@@ -32,6 +32,7 @@ from ..engine_file import (
 )
 from ..errors import MicroauError
 from ..inference import OUTPUTS, Array, Engine
+from ..resident import resident
 from ..trt_flavour import import_flavour
 
 
@@ -178,23 +179,15 @@ class _Runner:
 
     def _give(self, buffer: Buffer, array: Array, size: int) -> None:
         """Rows into a buffer on the GPU, zeros behind them up to `size`."""
-        rows = len(array)
+        rows, place = len(array), resident(array)
         buffer.host[rows:size] = 0
-        resident = getattr(array, "__cuda_array_interface__", None)
-        if resident is None:
+        if place is None:
             buffer.host[:rows] = array
-        if resident is None or rows < size:
+        if place is None or rows < size:
             buffer.upload(size, self.stream)
-        if resident is not None:
-            self._take(buffer, resident, rows)
-
-    def _take(self, buffer: Buffer, resident: Mapping[str, Any], rows: int) -> None:
-        """From where the array lies on this GPU, once the stream that makes it has done so."""
-        if resident.get("strides") is not None:
-            raise ValueError("an array on the GPU must be contiguous")
-        if resident.get("stream"):
-            self.stream.wait_for(int(resident["stream"]))
-        buffer.take(int(resident["data"][0]), rows, self.stream)
+        if place is not None:  # once the stream that makes it has done so
+            self.stream.wait_for(place.stream)
+            buffer.take(place.address, rows, self.stream)
 
     def _buffer(self, undo: ExitStack, name: str) -> Buffer:
         shape = self.engine.get_tensor_shape(name)
