@@ -80,6 +80,18 @@ def test_it_is_another_way_to_move_than_the_anatomy():
     assert np.median(cosines) < 0.97
 
 
+def test_speech_and_blinks_are_there_too():
+    """The table knows no mouth shapes of speech: those come from the anatomy."""
+    photo = astronaut()
+    face = sparse_motion(photo_person("astronaut", photo, face_points(photo, "astronaut"))).build(
+        80.0, True
+    )
+    assert {"18", "16L", "45R", "12L"} <= set(face.fields)
+    assert np.linalg.norm(face.fields["18"][:, :2], axis=1).max() == pytest.approx(1)
+    with pytest.raises(KeyError):
+        face.fields["99"]
+
+
 def test_a_photograph_moves_and_is_labelled():
     photo = astronaut()
     person = sparse_motion(photo_person("astronaut", photo, face_points(photo, "astronaut")))

@@ -4,6 +4,8 @@ microau-generate OUT --photos FOLDER        from frontal photographs with neutra
 microau-generate OUT --face3d FILE.npz      from ICT-FaceKit's 3D face
 microau-generate OUT --photos FOLDER --face3d FILE.npz --geometry mixed
                                             photographs that move as the 3D face does
+microau-generate OUT --photos FOLDER --geometry sparse
+                                            photographs of which a few landmarks pull the skin along
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         out=options.out,
         photos=photos,
         face3d=face3d,
+        sparse=options.geometry == "sparse",
         persons=options.persons,
         clips=options.clips,
         seconds=options.seconds,
@@ -80,10 +83,13 @@ def _sources(
     """What the geometry needs, and nothing else; without one it follows from what is given."""
     if geometry is None and photos and face3d:
         raise MicroauError("photographs and the 3D face: say --geometry photo, face3d or mixed")
-    for name, path, wanted_by in (("--photos", photos, "photo"), ("--face3d", face3d, "face3d")):
-        if path is None and geometry in (wanted_by, "mixed"):
+    for name, path, wanted_by in (("--photos", photos, "photo sparse"), ("--face3d", face3d, "face3d")):
+        if path is None and geometry and geometry in (*wanted_by.split(), "mixed"):
             raise MicroauError(f"--geometry {geometry} needs {name}")
-    return None if geometry == "face3d" else photos, None if geometry == "photo" else face3d
+    return (
+        None if geometry == "face3d" else photos,
+        None if geometry in ("photo", "sparse") else face3d,
+    )
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -108,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="a new folder")
-    parser.add_argument("--geometry", choices=("photo", "face3d", "mixed"),
+    parser.add_argument("--geometry", choices=("photo", "face3d", "mixed", "sparse"),
                         help="who moves and how; follows from which of the next is given")  # fmt: skip
     parser.add_argument("--photos", type=Path, metavar="FOLDER",
                         help="photographs or short videos, one neutral face each")  # fmt: skip

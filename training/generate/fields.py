@@ -76,6 +76,28 @@ class Fields(Mapping[str, Field]):
         return len(CHANNELS)
 
 
+class Layered(Mapping[str, Field]):
+    """Several descriptions of one face, each asked for the channels that those before do not have."""
+
+    def __init__(self, *layers: FieldsOf) -> None:
+        self._layers = layers
+
+    def __getitem__(self, name: str) -> Field:
+        for layer in self._layers:
+            if name in layer:
+                return layer[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in layer for layer in self._layers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for layer in self._layers for name in layer))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 def _field(name: str, style: Style, points: Field | None) -> Field:
     au, side = split(name)
     at = canonical()

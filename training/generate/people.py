@@ -17,7 +17,7 @@ from ...engine.records import Picture
 from .binding import Binding, bind
 from .clip import Face
 from .face3d import MODES, IctFace, identity
-from .fields import Style
+from .fields import Fields, Layered, Style
 from .ict import IctModel, load_ict
 from .neutral import neutral_frame
 from .skin import Painter
@@ -99,7 +99,8 @@ def sparse_motion(person: Person) -> Person:
         if not isinstance(face, PhotoFace):
             raise TypeError(f"{person.name} is no photograph")
         own = Style.random(np.random.default_rng(list(person.name.encode())))
-        return face.moved_by(sparse_fields, own)
+        # Mouth shapes of speech are no units of the table: they stay those of the anatomy.
+        return face.moved_by(lambda style: Layered(sparse_fields(style), Fields(style)), own)
 
     return Person(f"{person.name}~", "sparse", _recent(build))
 

@@ -19,7 +19,7 @@ from .camera import DEFECTS, Camera, write_images, write_video
 from .chance import CONFOUNDS, Excerpts, random_scenario
 from .clip import render
 from .curves import load_recording
-from .people import Person, ict_people, photo_people, sculpted_motion
+from .people import Person, ict_people, photo_people, sculpted_motion, sparse_motion
 from .truth import ClipTruth, write_json, write_labels
 
 ALL = (*CONFOUNDS, *DEFECTS)
@@ -35,6 +35,8 @@ class Plan:
     """Folder of photographs."""
     face3d: Path | None = None
     """ICT-FaceKit as one .npz. With photographs too: these move as the 3D face does."""
+    sparse: bool = False
+    """Photographs move by a few landmarks with the skin around them, not by the anatomical fields."""
     persons: int = 4
     clips: int = 8
     seconds: float = 6.0
@@ -79,6 +81,8 @@ class Plan:
         models = ict_people(self.face3d, self.persons, self.seed) if self.face3d else []
         if photos and models:
             return [sculpted_motion(*both) for both in zip(photos, models, strict=False)]
+        if self.sparse:
+            return [sparse_motion(person) for person in photos]
         return photos or models
 
     def recorded(self) -> Excerpts | None:

@@ -50,6 +50,9 @@ class SparseFields(Mapping[str, Field]):
         one = turned if side == "R" else turned[mirror()] * (-1, 1, 1)
         return np.asarray(one / _largest(one))
 
+    def __contains__(self, name: object) -> bool:
+        return name in CHANNELS
+
     def __iter__(self) -> Iterator[str]:
         return iter(CHANNELS)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...engine.landmarks import LEFT_EYE, LEFT_IRIS, LIPS_INNER, N_MESH, RIGHT_EYE, RIGHT_IRIS
 from ...engine.registration import Affine, apply, invert
 from . import raster
-from .fields import Fields, FieldsOf, Style, lid_gap
+from .fields import Fields, FieldsOf, Layered, Style, lid_gap
 from .mesh import face_frame, mirror, refine, sheet, skirt_points, with_skirt
 from .openings import PATCH_TRIANGLES, RIM, Ground, Patch, eye_patches, mouth_patch, warped
 from .state import REST, Head, State
@@ -88,7 +88,7 @@ class PhotoFace:
         """The same photograph, moved by other fields: those of the 3D face, say."""
         blink = {name: self.fields[name] for name in self.openings}  # which must shut these eyes
         other = copy.copy(self)
-        other._fields_of = lambda way: {**fields_of(way), **blink}
+        other._fields_of = lambda way: Layered(blink, fields_of(way))
         return other.with_style(style)
 
     def control(self, state: State) -> Floats:
