@@ -135,10 +135,10 @@ def brow_problem(layout, samples: int) -> tuple[torch.Tensor, torch.Tensor, torc
 def test_attention_lands_on_the_landmarks_where_the_unit_moves():
     """As the paper wants of AU1: the inner brow's token matters, the outer one's does not."""
     model = tiny_paper((1, 2), seed=2, scale=5.0, trainable_layers=1)
-    image, landmarks, labels = brow_problem(model.layout, 64)
+    image, landmarks, labels = brow_problem(model.layout, 48)
     hidden = model.frozen(image)
     optimiser = torch.optim.SGD(parameter_groups(model, 0.01, 0.1), momentum=0.9)
-    for _ in range(150):
+    for _ in range(80):
         optimiser.zero_grad()
         paper_loss(model, model.from_frozen(hidden, landmarks), labels)["total"].backward()
         optimiser.step()

@@ -9,6 +9,7 @@ is the equation as printed. 'other' has the still face as its only prototype.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from .datasets.emotions import NAMES, emotion_class
@@ -104,16 +105,18 @@ def class_table(protocol: str, dataset: str, aus: Sequence[int]) -> dict[str, tu
     >>> class_table("three", "samm", [2, 4, 7, 12])["surprise"]
     ((2,),)
     """
-    whole = _class_combinations(protocol, dataset)
-    owners = {combination: name for name, sets in whole.items() for combination in sets}
-    known = set(aus)
+    left = {
+        name: {combination: tuple(au for au in combination if au in set(aus)) for combination in sets}
+        for name, sets in _class_combinations(protocol, dataset).items()
+    }
+    whole = {combination: name for name, sets in left.items() for combination in sets}
+    askers = Counter(rest for sets in left.values() for rest in set(sets.values()))
     table: dict[str, tuple[Combination, ...]] = {}
-    for name, sets in whole.items():
-        left = [tuple(au for au in combination if au in known) for combination in sets]
+    for name, sets in left.items():
         mine = [
             rest
-            for rest, combination in zip(left, sets, strict=True)
-            if rest == combination or (rest and owners.get(rest, name) == name)
+            for combination, rest in sets.items()
+            if rest == combination or (rest and whole.get(rest, name) == name and askers[rest] == 1)
         ]
         if mine:
             table[name] = tuple(dict.fromkeys(mine))
