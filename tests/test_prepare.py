@@ -17,6 +17,7 @@ from microau.engine.landmarks import IBUG68
 from microau.engine.records import Picture
 from microau.engine.registration import CROP, crop_matrix, to_crop
 from microau.training.cli_data import main
+from microau.training.datasets import registry
 from microau.training.datasets.registry import load
 from microau.training.prepare.cache import read_cache
 from microau.training.prepare.config import PrepareConfig
@@ -212,3 +213,126 @@ def test_pictures_are_known_by_their_hashes(cache, folder):
 
 def load_rgb(path):
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+LAYOUTS = {
+    "casme2": ("CASME2-coding-20140508.xlsx", [[HEADER2, row2(1, "EP1", 1, 3, 5, "4")]], "raw/sub01/EP1"),
+    "samm": (
+        "SAMM_Micro_FACS_Codes_v2.xlsx",
+        [
+            [
+                ["Subject", "Filename", "Onset Frame", "Apex Frame", "Offset Frame", "Action Units"],
+                ["006", "006_1_2", 1, 3, 5, "4"],
+            ]
+        ],
+        "SAMM/006/006_1_2",
+    ),
+    "smic-hs": ("", [], "HS/s01/micro/negative/s01_ne_01"),
+    "smic-vis": ("", [], "VIS/s01/micro/negative/s01_ne_01"),
+    "smic-nir": ("", [], "NIR/s01/micro/negative/s01_ne_01"),
+    "casme-sq": (
+        "CAS(ME)^2code_final.xlsx",
+        [
+            [[1, "anger1_1", 1, 3, 5, "4", "negative", "micro-expression", "anger"]],
+            ("naming rule1", [[15, "s15", 1]]),
+            ("naming rule2", [["0401", "anger1"]]),
+        ],
+        "rawpic/s15/15_0401girlcrashing",
+    ),
+    "samm-lv": (
+        "SAMM_LongVideos_V3_Release.xlsx",
+        [
+            (
+                "FACS_Movement_Only",
+                [
+                    ["Subject", "Filename", "Onset", "Apex", "Offset", "Type", "Action Units"],
+                    ["006", "006_1_2", 1, 3, 5, "Micro - 1/2", "4"],
+                ],
+            )
+        ],
+        "SAMM_longvideos/006_1",
+    ),
+    "casme3": (
+        "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        [
+            (
+                "label",
+                [
+                    ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"],
+                    ["spNO.1", "a", 1, 3, 5, "4", 3, "disgust"],
+                ],
+            )
+        ],
+        "part_A/spNO.1/a/color",
+    ),
+    "casme3-c": (
+        "CAS(ME)3_part_C_ME.xlsx",
+        [[["sub", "count", "au", "onset", "offset"], [3, 1, "4", 1, 5]]],
+        "part_C/03/1/color",
+    ),
+    "casme": (
+        "casme.xlsx",
+        [
+            [
+                ["Emotion", "Subject", "Filename", "OnsetF", "ApexF1", "ApexF2", "OffsetF", "AUs"],
+                ["tense", 1, "EP01_5", 1, 3, 4, 5, "4"],
+            ]
+        ],
+        "CASME_raw_selected/sub01/EP01_5",
+    ),
+    "mmew": (
+        "MMEW_Micro_Exp.xlsx",
+        [
+            [
+                [
+                    "Subject",
+                    "Filename",
+                    "OnsetFrame",
+                    "ApexFrame",
+                    "OffsetFrame",
+                    "Action Units",
+                    "Estimated Emotion",
+                ],
+                ["S02", "S02-01-001", 1, 3, 5, "4", "disgust"],
+            ]
+        ],
+        "Micro_Expression/disgust/S02-01-001",
+    ),
+    "fourdme": (
+        "4DME_Labelling_Micro_release v1.xlsx",
+        [[["sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs"], [1, "1_a", 1, 3, 5, "AU4"]]],
+        "gray_micro/1/1_a",
+    ),
+    "plain": (
+        "labels.xlsx",
+        [
+            [
+                ["Subject", "Filename", "Onset", "Apex", "Offset", "Action Units"],
+                ["anna", "clip7", 1, 3, 5, "4"],
+            ]
+        ],
+        "clip7",
+    ),
+}
+"""Every data set: its label file, the file's sheets, the folder of the one clip's frames."""
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_data_set_is_prepared(tmp_path, name):
+    """One face that moves, in each set's own layout; then the apex is lost, which is one line."""
+    assert set(LAYOUTS) == set(registry.LAYOUTS)
+    file, sheets, clip = LAYOUTS[name]
+    if file:
+        put_xlsx(tmp_path / "set" / file, *sheets)
+    put_clip(tmp_path / "set" / clip, 2.0)
+    config = PrepareConfig(missing_apex="middle")
+    (done,) = prepare(load(name, tmp_path / "set"), tmp_path / "out", config, workers=1)
+    assert (done.why, done.fresh) == ("", True)
+    kept = read_cache(cache_folder(name, tmp_path / "out", config))
+    (entry,) = kept.entries
+    assert (entry.dataset, entry.onset, entry.apex, entry.offset, len(entry.pictures)) == (name, 1, 3, 5, 3)
+    assert np.abs(kept.load(entry).flow.astype(float)).max() > 1.0
+    (tmp_path / "set" / clip / "img3.png").write_bytes(b"no picture")
+    (again,) = prepare(load(name, tmp_path / "set"), tmp_path / "broken", config, workers=1)
+    assert again.why.endswith("img3.png: no readable image")
+    assert "\n" not in again.why
