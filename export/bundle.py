@@ -64,7 +64,7 @@ class Deployed(nn.Module):
         probability = ((moves - still) / self.temperature).sigmoid()  # (B, N), softmax of two
         sides = (said.side_logits / self.side_temperature).sigmoid()  # (B, N, 2)
         sides = torch.where(self.sided, sides, probability[:, :, None])
-        of_units = probability, sides, said.features, said.attention, said.dependency
+        of_units: tuple[Tensor, ...] = probability, sides, said.features, said.attention, said.dependency
         if len(self.offered) < probability.shape[1]:
             of_units = tuple(array.index_select(1, self.offered) for array in of_units)
         return *of_units, self.emotion(of_units[2])  # (B, R) emotion

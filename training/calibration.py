@@ -77,8 +77,8 @@ def hush(threshold: Array, probability: Array, still: Bool, kind: NDArray[np.int
     odds = np.log(threshold / (1 - threshold))
     for lift in LIFTS:
         raised = sigmoid(odds + lift)
-        speaks = (probability >= raised).any(axis=1)
-        shares = [speaks[still & (kind == k)].mean() for k in np.unique(kind[still])]
+        speaks = np.any(probability >= raised, axis=1)
+        shares = [float(speaks[still & (kind == k)].mean()) for k in np.unique(kind[still])]
         if max(shares, default=0.0) <= CALM:
             break
     return raised
