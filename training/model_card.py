@@ -19,13 +19,19 @@ from typing import Any
 from ..engine.aus import UNITS
 from ..engine.errors import MicroauError
 from .checkpoint import RECORD
+from .transfer import LEAST_AUC, left_out
+from .transfer import RECORD as TRANSFER
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-TRANSFER = "transfer.json"
-PLOT = "reliability.png"
+PLOT = "pictures/reliability.png"
 Record = Mapping[str, Any]
 MEANS = (("F1 of presence, mean", "mean_f1"), ("the paper's eight units", "mean_f1_paper_units"))
-NAMES = {"photo": "photographs", "face3d": "3D face"}
+NAMES = {
+    "photo": "photographs",
+    "face3d": "3D face",
+    "mixed": "photographs, sculpted shapes",
+    "sparse": "photographs, few landmarks",
+}
 
 
 def write_card(run: Path, card: Path) -> None:
@@ -73,6 +79,7 @@ def _figures(
     if transfer is not None:
         yield "\n### Across geometries: trained on one, judged on persons of the other\n"
         yield from _transfer(transfer, aus)
+        yield f"\nLeft out of the bundle (AUC below {LEAST_AUC} in one direction): {_weak(transfer)}."
     yield f"\n![What was said against what came true]({PLOT})"
 
 
@@ -81,10 +88,7 @@ def _means(test: Record) -> Iterator[str]:
     yield _row("", *(NAMES[kind] for kind in kinds))
     yield _row("---", *("---" for _ in kinds))
     yield _row("persons / pairs", *(f"{test[k]['persons']} / {test[k]['samples']}" for k in kinds))
-    for name, key in (
-        ("F1 of presence, mean", "mean_f1"),
-        ("the paper's eight units", "mean_f1_paper_units"),
-    ):
+    for name, key in MEANS:
         yield _row(name, *("{:.3f} ({:.3f} to {:.3f})".format(*test[k][key]) for k in kinds))
     yield _row("AUC, mean", *(f"{test[k]['mean_auc']:.3f}" for k in kinds))
     yield _row("side right, one-sided units", *(_percent(test[k]["side_accuracy"]) for k in kinds))
@@ -99,25 +103,26 @@ def _means(test: Record) -> Iterator[str]:
 
 def _units(test: Record, calibration: Record, aus: Sequence[int]) -> Iterator[str]:
     kinds = list(test)
-    yield _row("unit", "threshold", *(f"F1 {NAMES[k]}" for k in kinds), *(f"AUC {NAMES[k]}" for k in kinds))
-    yield _row(*("---" for _ in range(2 + 2 * len(kinds))))
+    yield _row("unit", "threshold", *(f"F1 {NAMES[k]}" for k in kinds), "lowest AUC")
+    yield _row(*("---" for _ in range(3 + len(kinds))))
     for n, au in enumerate(aus):
         f1 = (f"{test[k]['f1'][str(au)]:.2f}" for k in kinds)
-        area = (f"{test[k]['auc'][str(au)]:.3f}" for k in kinds)
-        yield _row(f"{au} {UNITS[au].name}", f"{calibration['threshold'][n]:.2f}", *f1, *area)
+        area = min(test[k]["auc"][str(au)] for k in kinds)
+        yield _row(f"{au} {UNITS[au].name}", f"{calibration['threshold'][n]:.2f}", *f1, f"{area:.3f}")
 
 
 def _transfer(transfer: Record, aus: Sequence[int]) -> Iterator[str]:
     ways = list(transfer)
     yield _row("", *ways)
     yield _row("---", *("---" for _ in ways))
-    for name, key in (
-        ("F1 of presence, mean", "mean_f1"),
-        ("the paper's eight units", "mean_f1_paper_units"),
-    ):
+    for name, key in MEANS:
         yield _row(name, *("{:.3f} ({:.3f} to {:.3f})".format(*transfer[w][key]) for w in ways))
     for au in aus:
         yield _row(f"AUC {au} {UNITS[au].name}", *(f"{transfer[w]['auc'][str(au)]:.3f}" for w in ways))
+
+
+def _weak(transfer: Record) -> str:
+    return ", ".join(f"AU{au} ({UNITS[au].name.lower()})" for au in left_out(transfer)) or "none"
 
 
 def _row(*cells: str) -> str:
