@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def open_chain(path: str | Path, device: str = "cpu", threads: int = 1, rebuild:
     """
     engine = open_engine(path, device, threads, rebuild)
     try:
-        engine.bundle.flow.require(RUNTIME, str(path))
+        flow = engine.bundle.flow
+        flow.require(replace(RUNTIME, size=flow.size), str(path))  # the image is made in the model's size
         return CpuChain(engine) if engine.device.kind == "cpu" else CudaChain(engine)
     except BaseException:
         engine.close()

@@ -2,11 +2,15 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from tiny_paper import paper_inputs, tiny_paper
 
+from microau.engine.chain import open_chain
+from microau.engine.facial_flow import facial_flow
+from microau.engine.flow_image import flow_image
 from microau.engine.inference import INPUTS, OUTPUTS, open_engine
 from microau.export.bundle import Deployed, write_bundle
 from microau.training.calibration import Calibration
@@ -75,6 +79,27 @@ def test_a_bundle_of_the_papers_model_gives_what_torch_gives(exported):
     np.testing.assert_allclose(
         got["side_probability"], got["probability"][..., None].repeat(2, -1), atol=1e-6
     )
+
+
+def test_the_runtime_makes_the_image_in_the_models_size(exported):
+    """From two crops to probabilities, and the same from a flow image that is made here."""
+    kept, bundle, path = exported
+    rng = np.random.default_rng(0)
+    onset, apex = (
+        cv2.GaussianBlur(rng.integers(0, 256, (224, 224), np.uint8), (0, 0), 3) for _ in range(2)
+    )
+    points = rng.uniform(60, 160, (478, 3)).astype(np.float32)
+    chain = open_chain(path)
+    try:
+        got = chain({"onset": onset[None], "apex": apex[None], "points": points[None]})
+    finally:
+        chain.close()
+    image = flow_image(facial_flow(onset, apex, points), kept.flow)
+    assert image.shape == (3, 56, 56)
+    landmarks = points[None, list(bundle.landmarks), :2]
+    with torch.no_grad():
+        wanted, *_ = Deployed(kept)(torch.from_numpy(image[None]), torch.from_numpy(landmarks))
+    np.testing.assert_allclose(got["probability"], wanted, atol=2e-5)
 
 
 def test_the_bundle_holds_no_text_tower(exported):

@@ -40,7 +40,9 @@ def similarity_figure(
         axes.set_yticks(range(len(labels)), labels, fontsize=7)
         if len(labels) <= 8:
             _write_numbers(axes, matrix)
-    sheet.figure.colorbar(shown, ax=sheet.panels, shrink=0.8, label="cosine")
+    bar = sheet.figure.colorbar(shown, ax=sheet.panels, shrink=0.8)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("cosine", size=8)
     sheet.write(path, title)
 
 
