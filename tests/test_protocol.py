@@ -1,6 +1,6 @@
 """Training by folds: nobody on both sides, choices inside the folds, the same result after any stop."""
 
-import csv
+import contextlib
 import json
 import os
 import signal
@@ -39,6 +39,7 @@ from microau.training.protocol.learner import Job, make_learner
 from microau.training.protocol.learners.logistic import region_flow
 from microau.training.protocol.learners.resnet18 import ResNet18
 from microau.training.protocol.run import Extra, run
+from microau.training.protocol.run_folder import read_curves
 from microau.training.protocol.samples import Samples, read_samples
 from microau.training.protocol.settings import Recipe, Select, Settings, read_settings, settings_of
 
@@ -295,6 +296,7 @@ class TestNetworks:
                 make_learner(name, options, recipe).fit(
                     Job(samples, 4, samples, every_epoch=True, state=state, say=say)
                 )
+        assert state.exists()
         again = make_learner(name, options, recipe).fit(
             Job(samples, 4, samples, every_epoch=True, state=state)
         )
@@ -383,7 +385,7 @@ class TestRuns:
             assert (folder / "folds" / fold / "weights.safetensors").exists()
         found = read_predictions(folder / "predictions.csv")
         assert len(found.sample) == len(set(found.sample)) == 16
-        curves = list(csv.DictReader((folder / "curves.csv").open()))
+        curves = read_curves(folder / "curves.csv")
         assert [(row["fold"], row["epoch"]) for row in curves] == [
             ("fold1", "1"), ("fold1", "2"), ("fold2", "1"), ("fold2", "2")]  # fmt: skip
         assert "As published" in (folder / "report.txt").read_text()
@@ -405,7 +407,11 @@ class TestRuns:
 
     def test_seeds_decide(self, cache, tmp_path):
         found = [
-            run(of(cache, "three-stream", SMALL_STREAM, recipe={"seed": seed}), tmp_path / str(k), quiet)
+            run(
+                of(cache, "three-stream", SMALL_STREAM, recipe={"seed": seed, "epochs": 1}),
+                tmp_path / str(k),
+                quiet,
+            )
             for k, seed in enumerate((1, 1, 2))
         ]
         np.testing.assert_array_equal(found[0].probability, found[1].probability)
@@ -414,7 +420,7 @@ class TestRuns:
     def test_without_refit_the_watched_model_is_kept(self, cache, tmp_path):
         asked = of(cache, "three-stream", SMALL_STREAM, select={"refit": False})
         run(asked, tmp_path / "run", quiet)
-        curves = list(csv.DictReader((tmp_path / "run/curves.csv").open()))
+        curves = read_curves(tmp_path / "run/curves.csv")
         assert len(curves) == 4
 
 
@@ -422,52 +428,50 @@ class TestKilling:
     def test_killed_at_random_moments_and_started_again_gives_the_same_files(self, cache, tmp_path):
         """The public command, SIGKILL, no warning."""
         asked = of(
-            cache, "three-stream", SMALL_STREAM, recipe={"epochs": 150, "drop_at": 75},
+            cache,
+            "three-stream",
+            SMALL_STREAM,
+            protocol={"kind": "kfold", "folds": 2, "first": 1},
+            recipe={"epochs": 60, "drop_at": 30},
             select={"epochs": "inner"},
-        )  # fmt: skip
+        )
         config = tmp_path / "run.json"
         config.write_text(json.dumps(asked.record()))
         run(asked, tmp_path / "through", quiet, Extra(keep_weights=True))
-        command = [sys.executable, "-m", "microau.training.cli_train", str(config), "--keep-weights",
-                   "--out", str(tmp_path / "killed")]  # fmt: skip
+        command = [sys.executable, "-m", "microau.training.cli_train", str(config), "--keep-weights"]
+        command += ["--out", str(tmp_path / "killed")]
         environment = os.environ | {"MICROAU_STATE_SECONDS": "0", "OMP_NUM_THREADS": "1"}
-        rng, kills = np.random.default_rng(5), 0
-        for attempt in range(4):
-            with subprocess.Popen(
-                command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-            ) as job:
-                if attempt < 3 and _wait_for_a_state(tmp_path / "killed", job):
-                    time.sleep(float(rng.uniform(0, 0.4)))
-                    kills += job.poll() is None
-                    job.send_signal(signal.SIGKILL)
-                else:
-                    _, errors = job.communicate(timeout=120)
-                    assert job.returncode == 0, errors.decode()
-        assert kills >= 2
-        names = ["predictions.csv", "curves.csv", "report.txt"]
-        names += [
-            f"folds/{fold}/{f}"
-            for fold in ("fold1", "fold2")
-            for f in ("choice.json", "weights.safetensors")
-        ]
-        for name in names:
-            one, two = (tmp_path / run_ / name for run_ in ("through", "killed"))
+        rng = np.random.default_rng(int.from_bytes(os.urandom(4)))
+        for _ in range(2):
+            with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as job:
+                wait_for_a_state(tmp_path / "killed", job)
+                time.sleep(float(rng.uniform(0, 0.1)))
+                assert job.poll() is None
+                job.send_signal(signal.SIGKILL)
+        assert not (tmp_path / "killed" / "predictions.csv").exists()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "goes on after epoch" in done.stderr
+        fold = "folds/fold1"
+        for name in ("predictions.csv", "curves.csv", f"{fold}/choice.json", f"{fold}/weights.safetensors"):
+            one, two = (tmp_path / which / name for which in ("through", "killed"))
             assert one.read_bytes() == two.read_bytes(), name
 
 
-def _wait_for_a_state(folder, job, seconds=60):
-    """Until the run writes states of its training; False where it is over before."""
-    known = {path: path.stat().st_mtime_ns for path in folder.rglob("state.safetensors")}
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and job.poll() is None:
+def wait_for_a_state(folder, job):
+    """Until the run has written another state of its training."""
+
+    def states():
+        found = {}
         for path in folder.rglob("state.safetensors"):
-            try:
-                if path.stat().st_mtime_ns != known.get(path):
-                    return True
-            except FileNotFoundError:
-                pass
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = path.stat().st_mtime_ns
+        return found
+
+    known = states()
+    while not states().items() - known.items():
+        assert job.poll() is None, "over before it was killed"
         time.sleep(0.005)
-    return False
 
 
 class TestSettings:

@@ -110,3 +110,7 @@ def _recipe(args: argparse.Namespace) -> DefaultRecipe:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
