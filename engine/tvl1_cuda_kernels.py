@@ -34,7 +34,9 @@ FLOOR, SIGMA, SHRINK, TAU, REACH = range(5)
 ZERO = formulas.ZERO
 
 _device = cuda.jit(device=True, inline="always")
-_kernel = cuda.jit(fastmath=True, cache=True)
+# A block of 1024 threads has 64 registers for each; Turing's compiler would take more, and not start.
+_limit = {} if config.ENABLE_CUDASIM else {"max_registers": 64}
+_kernel = cuda.jit(fastmath=True, cache=True, **_limit)
 _binomial = _device(formulas.binomial)
 _normalised = _device(formulas.normalised)
 _cubic_weights = _device(formulas.cubic_weights)

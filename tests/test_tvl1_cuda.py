@@ -6,6 +6,7 @@ its compiler are installed; that takes no device.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +155,29 @@ def test_compiles_without_double_precision(kernel, capability):
     assert f".target sm_{capability[0]}{capability[1]}" in ptx
     assert ".f64" not in ptx
     assert ".local" not in ptx
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0)])
+@pytest.mark.parametrize(
+    "kernel",
+    [k for k in SIGNATURES if k.py_func.__module__.endswith("kernels")],
+    ids=lambda k: k.py_func.__name__,
+)
+def test_a_block_finds_enough_registers_and_shared_memory(kernel, capability):
+    """Else a launch fails on that generation, and nothing before says so."""
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+    core = pytest.importorskip("cuda.core", reason="cuda-core is not installed: numba-cuda[cu13]")
+    ptx, _ = cuda.compile_ptx(kernel.py_func, SIGNATURES[kernel], cc=capability, fastmath=True)
+    options = core.LinkerOptions(
+        arch=f"sm_{capability[0]}{capability[1]}",
+        max_register_count=kernel.targetoptions["max_registers"],
+        verbose=True,
+        ptxas_options=["-v"],
+    )
+    linker = core.Linker(core.ObjectCode.from_ptx(ptx.encode()), options=options)
+    linker.link("cubin")
+    said = linker.get_info_log()
+    threads = tvl1_kernels.TILE**2
+    assert int(re.search(r"Used (\d+) registers", said)[1]) * threads <= 65536
+    shared = re.search(r"(\d+) bytes smem", said)
+    assert shared is None or int(shared[1]) <= 48 << 10
