@@ -93,6 +93,13 @@ def _share(direction: Array, regions: NDArray[np.bool_]) -> float:
     return float(energy[regions].sum() / energy.sum())
 
 
+def outside_motion(history: TrackHistory, onset: float, offset: float, regions: NDArray[np.bool_]) -> float:
+    """How far some regions (K,) move just before or after a movement, percent of OED."""
+    before = history.between(onset - BEFORE_S, onset)
+    after = history.between(offset, offset + AFTER_S)
+    return max(_spread(before, regions, True), _spread(after, regions, False))
+
+
 def _spread(records: list[Motion], regions: NDArray[np.generic], from_end: bool) -> float:
     """Largest distance of the regions from where they are at the window's edge, percent of OED."""
     if len(records) < 2:

@@ -1,0 +1,94 @@
+"""Every candidate movement in files of motion records, with what the scorer looks at.
+
+    python -m microau.stream.candidates TRACKS > candidates.jsonl
+
+in    `.npz` files that `microau.training.motion_tracks` wrote, or folders of them
+out   one JSON object a file: its truth, its length, and its candidates before any is left out
+
+What `microau.training.spot_scorer` learns from: the very numbers that the running spotter has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import MicroauError
+from ..engine.motion import Motion
+from ..engine.motion_file import load_motions
+from .candidate import Candidate
+from .peaks import Peak
+from .rating import rate
+from .spotting import SpotConfig, Spotter, Window
+
+
+class Collector(Spotter):
+    """A spotter that keeps every candidate and reports none."""
+
+    def __init__(self, config: SpotConfig) -> None:
+        super().__init__(config)
+        self.candidates: list[Candidate] = []
+
+    def _windows(self, peak: Peak) -> list[Window]:
+        found = self._candidate(peak)
+        if found is not None:
+            self.candidates.append(found)
+        return []
+
+
+def find_candidates(motions: Iterable[Motion], config: SpotConfig) -> list[Candidate]:
+    """The candidates of one face, in the order in which they are decided."""
+    spotter = Collector(config)
+    for motion in motions:
+        spotter.push(motion)
+    spotter.flush()
+    return spotter.candidates
+
+
+def as_row(found: Candidate, config: SpotConfig) -> dict[str, Any]:
+    """Moments in seconds, the judged score, the features."""
+    judged = rate(found, config.noise_factor, config.min_amplitude, config.max_amplitude)
+    moments = {name: round(getattr(found.span, name), 5) for name in ("onset", "apex", "offset")}
+    features = {name: round(float(value), 5) for name, value in found.features.items()}
+    return {"channel": found.peak.channel, **moments, "judged": round(judged, 5), "features": features}
+
+
+def lines(paths: Iterable[Path], config: SpotConfig) -> Iterator[str]:
+    """A JSON object for each file."""
+    for path in paths:
+        motions, truth = load_motions(path)
+        rows = [as_row(found, config) for found in find_candidates(motions, config)]
+        seconds = motions[-1].time - motions[0].time if motions else 0.0
+        record = {
+            "clip": f"{path.parent.name}/{path.stem}",
+            "seconds": seconds,
+            "truth": truth,
+            "candidates": rows,
+        }
+        yield json.dumps(record)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 2 a mistake that the user can mend."""
+    parser = argparse.ArgumentParser(prog="python -m microau.stream.candidates", description=__doc__)
+    parser.add_argument("tracks", type=Path, nargs="+", help=".npz files or folders of them")
+    parser.add_argument("--noise-factor", type=float, default=SpotConfig().noise_factor)
+    options = parser.parse_args(argv)
+    try:
+        files = [
+            f for path in options.tracks for f in (sorted(path.rglob("*.npz")) if path.is_dir() else [path])
+        ]
+        for line in lines(files, SpotConfig(noise_factor=options.noise_factor)):
+            print(line, flush=True)
+    except MicroauError as error:
+        print(f"candidates: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

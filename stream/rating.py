@@ -1,0 +1,35 @@
+"""How sure it is that a candidate is a facial movement of micro-expression length, 0..1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .candidate import Candidate
+
+USUAL_S = 0.16
+"""Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
+
+
+def rate(found: Candidate, noise_factor: float, least: float, largest: float) -> float:
+    """The judged score: a product of factors, each from 0 to 1.
+
+    noise_factor  times its noise that a movement must reach
+    least         percent of OED, the smallest movement
+    largest       percent of OED, the largest
+    """
+    span, confounds = found.span, found.confounds
+    stands_out = 1.5 * np.log(found.peak.strength / noise_factor) + 1.2 * np.log(span.rise / least)
+    likely = 1 / (1 + np.exp(-stands_out))
+    muscular = ramp(found.features["muscular"], 0.3, 0.6)
+    alone = ramp(span.isolation, 0.4, 0.9)
+    comes_back = ramp(span.returned, 0.4, 0.7)
+    long_enough = ramp(span.offset - span.onset, 0.04, USUAL_S)
+    small_enough = ramp(largest - span.rise, 0.0, 0.5 * largest)
+    unconfounded = (1 - confounds.blink) * (1 - 0.7 * confounds.head) * (1 - 0.5 * confounds.gaze)
+    unconfounded *= 1 - 0.8 * confounds.speech
+    return float(likely * muscular * alone * comes_back * long_enough * small_enough * unconfounded)
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, a line between."""
+    return min(max((value - low) / (high - low), 0.0), 1.0)
