@@ -72,7 +72,7 @@ def _nobody(session: Session) -> str:
     tally, least = session.tally, session.config.face.min_oed_px
     frames = count(tally.frames, "frame")
     if not tally.too_small:
-        return f"no face was found in {frames}"
+        return f"no face was found in {frames}; one needs {least:g} pixels between the outer eye corners"
     return (
         f"no face could be measured: in {tally.too_small} of {frames} one was seen, with less than"
         f" {least:g} pixels between the outer eye corners"

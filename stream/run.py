@@ -21,6 +21,9 @@ from .session import Session, Step
 from .sink import Sink
 from .sinks.terminal import Terminal
 
+LATE_S = 0.2
+"""Seconds by which a live event may come after the frame that decided it, since none waits for it."""
+
 
 class Run:
     """One session and everything that its results go to.
@@ -85,7 +88,7 @@ class Run:
             from .sinks.overlay import Overlay
 
             probe = self._session.source.probe
-            reach_s = self._session.pipeline.reach_back_ms / 1000
+            reach_s = self._session.pipeline.reach_back_ms / 1000 + LATE_S * self._session.live
             yield Overlay(Path(output.overlay), reach_s, probe.sample_aspect)
         if output.view:
             from .view import View

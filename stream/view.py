@@ -98,7 +98,7 @@ class View(Sink):
     def _show(self, picture: Rgb) -> None:
         if not self._open:
             os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # it misses fonts that none needs
-            cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE)
+            cv2.namedWindow(self._title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # no tool bar
             self._open = True
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1) & 0xFF
