@@ -24,7 +24,9 @@ from microau.engine.regions import REGIONS
 from microau.engine.registration import CROP_OED
 from microau.training.cli_train import main
 from microau.training.datasets.guard import LeakError
+from microau.training.evaluation.cli import main as evaluate_main
 from microau.training.evaluation.predictions import read_predictions
+from microau.training.evaluation.published import by_oracle_epoch
 from microau.training.prepare.cache import read_cache
 from microau.training.protocol import choose as choosing
 from microau.training.protocol.folds import (
@@ -422,6 +424,38 @@ class TestRuns:
         run(asked, tmp_path / "run", quiet)
         curves = read_curves(tmp_path / "run/curves.csv")
         assert len(curves) == 4
+
+    def test_watching_the_test_persons_changes_nothing_but_the_published_rows(
+        self, cache, tmp_path, capsys
+    ):
+        plain = run(of(cache, "three-stream", SMALL_STREAM), tmp_path / "plain", quiet)
+        asked = of(cache, "three-stream", SMALL_STREAM, select={"oracle": True})
+        seen = run(asked, tmp_path / "seen", quiet)
+        np.testing.assert_array_equal(plain.probability, seen.probability)
+        np.testing.assert_array_equal(plain.decided, seen.decided)
+        epochs = load_file(tmp_path / "seen/epochs.safetensors")["probability"]
+        np.testing.assert_array_equal(epochs[-1], seen.probability)
+        best = []
+        for fold in ("fold1", "fold2"):  # by hand: the epoch that does best on that fold's own test persons
+            rows = [k for k, name in enumerate(seen.fold) if name == fold]
+            means = [
+                np.mean([
+                    f1_score(seen.labels[rows, n], p[rows, n] > 0.5, average="macro", zero_division=0)
+                    for n in range(3)
+                ])
+                for p in epochs
+            ]  # fmt: skip
+            best.append(epochs[int(np.argmax(means))][rows] > 0.5)
+        pooled, truth = np.concatenate(best), np.concatenate([seen.labels[:8], seen.labels[8:]])
+        wanted = np.mean(
+            [f1_score(truth[:, n], pooled[:, n], average="macro", zero_division=0) for n in range(3)]
+        )
+        rows = {c.name: c.f1 for c in by_oracle_epoch(seen, epochs)}
+        assert rows["macro F1, epoch chosen for each test fold"] == pytest.approx(wanted)
+        assert (
+            evaluate_main(["predictions", str(tmp_path / "seen"), "--as-published", "--draws", "10"]) == 0
+        )
+        assert "epoch chosen for each test fold" in capsys.readouterr().out
 
 
 class TestKilling:

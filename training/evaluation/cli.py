@@ -20,6 +20,7 @@ from pathlib import Path
 from ...engine.errors import MicroauError
 from ..command import run_command
 from ..datasets.registry import load
+from .epochs import EPOCHS, read_epochs
 from .event_free import event_free_clips
 from .files import TrueClip, read_events, read_truths
 from .long_videos import dataset_clips
@@ -43,14 +44,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_predictions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="predictions.csv of a training run")
+    parser.add_argument("file", type=Path, help="folder or predictions.csv of a run")
     parser.add_argument("--as-published", action="store_true", help="also under the conventions of papers")
     parser.add_argument("--draws", type=int, default=1000, metavar="N", help="of the bootstrap (1000)")
     parser.set_defaults(run=_predictions)
 
 
 def _predictions(arguments: argparse.Namespace) -> None:
-    print(predictions_page(read_predictions(arguments.file), arguments.as_published, arguments.draws))
+    file = arguments.file / "predictions.csv" if arguments.file.is_dir() else arguments.file
+    predictions = read_predictions(file)
+    kept = file.with_name(EPOCHS)
+    epochs = read_epochs(kept, predictions) if kept.exists() else None
+    print(predictions_page(predictions, arguments.as_published, arguments.draws, epochs))
 
 
 def _add_spotting(parser: argparse.ArgumentParser) -> None:

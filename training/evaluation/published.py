@@ -48,6 +48,32 @@ def as_published(predictions: Predictions) -> list[Convention]:
     ]
 
 
+def by_oracle_epoch(predictions: Predictions, epochs: Scores) -> list[Convention]:
+    """Settings chosen on the test samples: the epoch of each fold, or one for all, at threshold 0.5.
+
+    epochs  (E, S, N) probability of each test sample after each epoch of its fold's training
+
+    Choosing the best epoch for each test subject is what several published evaluations do (the scripts of
+    MER-CLIP, HTNet and MMNet keep the checkpoint that is best on the subject that is left out).
+    """
+    decided = (epochs > 0.5).astype(np.int64)
+    folds = np.array(predictions.fold)
+    own = np.empty_like(decided[0])
+    for fold in dict.fromkeys(folds):
+        rows = folds == fold
+        own[rows] = decided[_best_epoch(predictions.labels[rows], decided[:, rows]), rows]
+    one = decided[_best_epoch(predictions.labels, decided)]
+    return [
+        _convention("macro F1, epoch chosen for each test fold", predictions.labels, own, au.macro_f1),
+        _convention("macro F1, one epoch chosen on all test samples", predictions.labels, one, au.macro_f1),
+    ]
+
+
+def _best_epoch(labels: Labels, decided: Labels) -> int:
+    scores = [au.mean(au.macro_f1(labels, one)) for one in decided]
+    return int(np.argmax(np.nan_to_num(scores, nan=-1.0)))
+
+
 def oracle_decisions(labels: Labels, probability: Scores) -> Labels:
     """Decisions (S, N) at each unit's best threshold of GRID for macro F1, on these very samples."""
     tried = np.stack([(probability > step).astype(np.int64) for step in GRID])  # (T, S, N)

@@ -21,8 +21,8 @@ from .breakdown import (
     timing,
 )
 from .judgement import FIGURES, EmotionTable, UnitTable, judge_emotions, judge_units
-from .predictions import Predictions
-from .published import as_published, emotion_over_folds
+from .predictions import Predictions, Scores
+from .published import as_published, by_oracle_epoch, emotion_over_folds
 from .spotting import Clip, Movement, Outcome, f1_interval
 from .text_table import figure, table
 from .units import UnitScore, score_emotions, score_sides, score_units
@@ -152,8 +152,13 @@ def _thresholds(clips: Sequence[Clip]) -> str:
     return _counts("By least score (its best line is picked on these clips: an upper bound)", rows)
 
 
-def predictions_page(predictions: Predictions, published: bool = False, draws: int = 1000) -> str:
-    """Units and emotions; with `published` also under the conventions of papers."""
+def predictions_page(
+    predictions: Predictions, published: bool = False, draws: int = 1000, epochs: Scores | None = None
+) -> str:
+    """Units and emotions; with `published` also under the conventions of papers.
+
+    epochs  (E, S, N) what each epoch of the training said, see `epochs`; None: not kept
+    """
     people = many(len(set(predictions.people)), "subject")
     folds = f"{many(len(set(predictions.fold)), 'fold')} pooled"
     head = f"{many(len(predictions.sample), 'sample')} of {people}, {folds}; [95 % interval over subjects]"
@@ -161,7 +166,7 @@ def predictions_page(predictions: Predictions, published: bool = False, draws: i
     parts = [head]
     parts += [_unit_table(judge_units(predictions, draws))] if predictions.units else []
     parts += [_emotion_table(emotions)] if emotions else []
-    parts += [_published(predictions)] if published else []
+    parts += [_published(predictions, epochs)] if published else []
     return "\n\n".join(parts)
 
 
@@ -195,8 +200,11 @@ def _emotion_table(emotions: EmotionTable) -> str:
     return classes + "\n\n" + table("", ["", "UF1", "UAR", "ACC"], rows).lstrip("\n")
 
 
-def _published(predictions: Predictions) -> str:
-    rows: list[list[object]] = [[c.name, c.f1, c.accuracy] for c in as_published(predictions)]
+def _published(predictions: Predictions, epochs: Scores | None) -> str:
+    conventions = as_published(predictions) + (
+        by_oracle_epoch(predictions, epochs) if epochs is not None else []
+    )
+    rows: list[list[object]] = [[c.name, c.f1, c.accuracy] for c in conventions]
     title = "As published: conventions of papers, for comparison with printed numbers only"
     folds = emotion_over_folds(predictions)
     more = "" if folds != folds else f"\n  emotions: UF1 as a mean over folds {folds:.3f}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.errors import MicroauError
+from ..evaluation.epochs import EPOCHS, join_epochs, write_epochs
 from ..evaluation.predictions import Predictions, read_predictions, write_predictions
 from ..evaluation.report import predictions_page
 from .choose import Choice, choose
@@ -93,7 +94,7 @@ def run_fold(folder: Path, number: int, extra: Extra, say: Say) -> int:
     tell = partial(_prefixed, say, fold.name)
     began = time.perf_counter()
     choice, kept = choose(train, settings, here, tell)
-    fitted = _fit(train, settings, choice, kept, here, tell)
+    fitted = _fit(train, test, settings, choice, kept, here, tell)
     write_json(here / "choice.json", asdict(choice))
     write_json(here / "notes.json", fitted.notes() | {"seconds": round(time.perf_counter() - began, 1)})
     write_curves(here / "curve.csv", fitted.curve)
@@ -109,14 +110,24 @@ def run_fold(folder: Path, number: int, extra: Extra, say: Say) -> int:
 
 
 def _fit(
-    train: Samples, settings: Settings, choice: Choice, kept: Fitted | None, here: Path, say: Say
+    train: Samples,
+    test: Samples,
+    settings: Settings,
+    choice: Choice,
+    kept: Fitted | None,
+    here: Path,
+    say: Say,
 ) -> Fitted:
     """The model of the fold: trained on all of it, or the one that settings were chosen with."""
     if kept is not None and not settings.select.refit:
         return kept
     chosen = {**settings.learner.settings, **choice.values}
     learner = make_learner(settings.learner.name, chosen, settings.recipe)
-    return learner.fit(Job(train, choice.epochs, state=here / "state.safetensors", say=say))
+    state, oracle = here / "state.safetensors", settings.select.oracle
+    fitted = learner.fit(Job(train, choice.epochs, test if oracle else None, oracle, state, say))
+    if oracle:
+        write_epochs(here / EPOCHS, [answer.probability for answer in fitted.watched])
+    return fitted
 
 
 def predictions_of(test: Samples, answer: Answer, choice: Choice, fold: str) -> Predictions:
@@ -146,7 +157,11 @@ def _collect(folder: Path, folds: list[Fold]) -> Predictions:
     ]
     write_curves(folder / CURVES, rows)
     write_predictions(folder / PREDICTIONS, pooled)
-    write_text(folder / "report.txt", predictions_page(pooled, published=True) + "\n")
+    parts = [folder / "folds" / fold.name / EPOCHS for fold in folds]
+    epochs = join_epochs(parts) if all(part.exists() for part in parts) else None
+    if epochs is not None:
+        write_epochs(folder / EPOCHS, epochs)
+    write_text(folder / "report.txt", predictions_page(pooled, True, epochs=epochs) + "\n")
     return pooled
 
 

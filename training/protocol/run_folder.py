@@ -6,6 +6,7 @@
     RUN/folds/<fold>/      choice.json, notes.json, curve.csv, predictions.csv; in training also its state
     RUN/curves.csv         loss of every epoch of every fold
     RUN/predictions.csv    every test sample of every fold: `microau-evaluate predictions` reads it
+    RUN/epochs.safetensors where `select.oracle` asks: what every epoch says of the test samples
     RUN/report.txt         what that command prints
 
 A fold is done when its predictions are there; they appear in one step.

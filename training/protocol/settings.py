@@ -110,6 +110,9 @@ class Select:
     figure: Literal["macro", "presence"] = "macro"
     share: float = 0.25
     """Of the training samples that are held out."""
+    oracle: bool = False
+    """Keep what every epoch says of the test persons, in `epochs.safetensors`. Nothing is chosen by it; it
+    lets `--as-published` show what choosing the epoch on them would have given."""
     refit: bool = True
     """Train once more on the whole fold with what was chosen; else keep the model that was watched."""
 
