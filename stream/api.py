@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .columns import FRAME_COLUMNS, Column, event_columns
 from .config import Config
 from .events import Event, FrameRow
 from .histogram import Histogram
@@ -26,7 +27,7 @@ from .options import with_options
 from .record import run_record
 from .session import Session
 from .settings import read_config
-from .table import FRAME_COLUMNS, event_columns, event_values, frame_values
+from .table import event_values, frame_values
 
 Settings = Config | Mapping[str, Any] | str | os.PathLike[str] | None
 
@@ -142,14 +143,18 @@ def _config(config: Settings) -> Config:
     return read_config(Path(config))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
-    """Rows as a pandas frame where pandas is installed, else a polars frame, else a list of dicts."""
+def table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Any:
+    """Rows as a pandas frame where pandas is installed, else a polars frame, else a list of dicts.
+
+    An empty table has its columns with their types, too.
+    """
+    kinds = {column.name: column.kind for column in columns}
     if importlib.util.find_spec("pandas"):
         import pandas
 
-        return pandas.DataFrame(rows, columns=list(columns))
+        return pandas.DataFrame(rows, columns=list(kinds)).astype(kinds)
     if importlib.util.find_spec("polars"):
         import polars
 
-        return polars.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+        return polars.DataFrame(rows, schema=kinds, orient="row")
+    return [dict(zip(kinds, row, strict=True)) for row in rows]

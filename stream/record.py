@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from .columns import FRAME_COLUMNS, described, event_columns
 from .session import Session
 from .table import SCHEMA
 from .urls import mask
@@ -42,6 +43,10 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         "latency_ms": _latency(session),
         "notices": notices,
         "settings": plain(session.config),
+        "columns": {
+            "events.csv": described(event_columns(session.aus)),
+            "frames.csv": described(FRAME_COLUMNS),
+        },
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},

@@ -8,27 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..engine.explain import Shift
+from .columns import event_columns, names
 from .events import Event, FrameRow
 
 SCHEMA = 1
-"""Version of the columns below; it rises when one is renamed, removed or changes its meaning."""
-
-EVENT_COLUMNS = (
-    "event_id", "face_id", "onset_frame", "apex_frame", "offset_frame", "onset_s", "apex_s", "offset_s",
-    "score", "aus", "emotion", "emotion_score", "flags",
-)  # fmt: skip
-"""Before one column `AUnn_p` for each action unit of the model."""
-
-FRAME_COLUMNS = (
-    "frame", "timestamp", "face_id", "confidence", "success", "motion", "oed",
-    "box_left", "box_top", "box_right", "box_bottom", "yaw", "pitch", "roll", "eye_opening",
-    "missing", "duplicate", "flags",
-)  # fmt: skip
-
-
-def event_columns(aus: Sequence[str]) -> tuple[str, ...]:
-    """Column names for a model with the units `aus`, e.g. ("AU01", "AU12")."""
-    return (*EVENT_COLUMNS, *(f"{au}_p" for au in aus))
+"""Version of the columns; it rises when one is renamed, removed or changes its meaning."""
 
 
 def event_values(event: Event, aus: Sequence[str]) -> tuple[int | float | str, ...]:
@@ -53,7 +37,7 @@ def event_values(event: Event, aus: Sequence[str]) -> tuple[int | float | str, .
 
 def event_record(event: Event, aus: Sequence[str], *, explain: bool = False) -> dict[str, object]:
     """What a line of events.jsonl holds: the columns, then what a table has no place for."""
-    record: dict[str, object] = dict(zip(event_columns(aus), event_values(event, aus), strict=True))
+    record: dict[str, object] = dict(zip(names(event_columns(aus)), event_values(event, aus), strict=True))
     record["duration_ms"] = round(1000 * (event.offset_s - event.onset_s), 3)
     record["amplitude"] = round(event.amplitude, 3)
     record["sides"] = sides_record(event.sides)

@@ -16,6 +16,7 @@ import microau
 from microau.engine.records import Face
 from microau.engine.registration import apply, crop_matrix
 from microau.stream.api import table
+from microau.stream.columns import event_columns
 from microau.stream.pair import follow_head
 
 END = 1.7
@@ -123,14 +124,40 @@ def test_mistakes_are_named(arguments, message):
         microau.analyze_video(**arguments)
 
 
-def test_a_table_is_what_the_machine_has(monkeypatch):
-    rows = [(1, 0.5, "a"), (2, 1.0, "")]
-    for package in ("pandas", "polars"):
-        frame = pytest.importorskip(package).DataFrame
-        assert isinstance(table(("n", "x", "s"), rows), frame)
-        assert table(("n", "x", "s"), []).shape == (0, 3)
+TABLES = {
+    "pandas": ([], lambda frame: frame.to_dict("records")),
+    "polars": (["pandas"], lambda frame: frame.to_dicts()),
+    "lists": (["pandas", "polars"], lambda rows: rows),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_of_what_is_installed_and_hold_the_same(monkeypatch, result, kind):
+    absent, records = TABLES[kind]
+    rows = list(result.events.itertuples(index=False, name=None))
+    expected = result.events.to_dict("records")
+    for package in absent:
         monkeypatch.setitem(sys.modules, package, None)
-    assert table(("n", "x", "s"), rows) == [{"n": 1, "x": 0.5, "s": "a"}, {"n": 2, "x": 1.0, "s": ""}]
+    made = table(event_columns(result.run["model"]["units"]), rows)
+    assert type(made).__module__.split(".")[0] == {"lists": "builtins"}.get(kind, kind)
+    assert records(made) == expected
+    assert rows
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_an_analysis_gives_typed_tables_also_where_nothing_was_found(monkeypatch, kind, tiny_bundle):
+    library = pytest.importorskip(kind)
+    if kind == "polars":
+        monkeypatch.setitem(sys.modules, "pandas", None)
+    found = microau.analyze_video(SAMPLE, end=0.1, model=str(tiny_bundle))
+    assert isinstance(found.events, library.DataFrame)
+    assert (found.events.shape, found.frames.shape) == ((0, 17), (20, 18))
+    kinds = [str(found.events[name].dtype).lower() for name in ("onset_frame", "onset_s", "aus", "AU12_p")]
+    assert kinds[:2] + kinds[3:] == ["int64", "float64", "float64"]
+    assert kinds[2] in ("object", "str", "string")
+    assert found.frames["timestamp"].to_list() == [round(0.005 * n, 6) for n in range(20)]
+    assert list(found.run["columns"]["frames.csv"]) == list(found.frames.columns)
+    assert list(found.run["columns"]["events.csv"]) == list(found.events.columns)
 
 
 def test_a_pair_says_which_point_moved(photograph, tiny_bundle):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from microau.stream.columns import EVENT_COLUMNS, FRAME_COLUMNS, names
 from microau.stream.events import FLAGS
-from microau.stream.table import EVENT_COLUMNS, FRAME_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("engine", "stream", "training", "export")
@@ -27,6 +27,6 @@ def test_examples_are_true(path):
     assert not result.failed
 
 
-@pytest.mark.parametrize("name", [*EVENT_COLUMNS, *FRAME_COLUMNS, *FLAGS])
+@pytest.mark.parametrize("name", [*names(EVENT_COLUMNS), *names(FRAME_COLUMNS), *FLAGS])
 def test_what_is_written_is_documented(name):
     assert f"`{name}`" in (ROOT / "docs" / "output.md").read_text(encoding="utf-8")

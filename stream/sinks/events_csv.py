@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..columns import event_columns, names
 from ..events import Event
 from ..files import LineFile, write_whole
 from ..sink import Sink
-from ..table import event_columns, event_values
+from ..table import event_values
 
 
 class EventsCsv(Sink):
@@ -18,7 +19,7 @@ class EventsCsv(Sink):
 
     def __init__(self, path: Path, aus: Sequence[str]) -> None:
         self._path, self._aus = path, tuple(aus)
-        self._header = ",".join(event_columns(self._aus))
+        self._header = ",".join(names(event_columns(self._aus)))
         self._rows: list[tuple[tuple[float, int], str]] = []
         self._file = LineFile(path)
         self._file.line(self._header)

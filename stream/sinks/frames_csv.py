@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..columns import FRAME_COLUMNS, names
 from ..events import FrameRow
 from ..files import LineFile
 from ..sink import Sink
-from ..table import FRAME_COLUMNS, frame_values
+from ..table import frame_values
 
 
 class FramesCsv(Sink):
@@ -15,7 +16,7 @@ class FramesCsv(Sink):
 
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
-        self._file.line(",".join(FRAME_COLUMNS))
+        self._file.line(",".join(names(FRAME_COLUMNS)))
         self._file.flush()
 
     def row(self, row: FrameRow) -> None:
