@@ -1,5 +1,7 @@
 """From units to emotion classes: the tables of the protocols, and Eq 13 in both readings."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from microau.training.emotion import EMOTIONS, class_table, one_list
 from microau.training.layout import DEFAULT_AUS
 from microau.training.model import EmotionByText
 from microau.training.paper import CASME2_UNITS, SAMM_UNITS, emotion_of
-from microau.training.prompts import PHRASES, sentence
+from microau.training.prompts import PHRASES, markdown_table, sentence
 
 PROTOCOLS = [
     ("three", "casme2"), ("three", "samm"), ("three", ""), ("four", "casme3"), ("five", "casme2"),
@@ -104,3 +106,8 @@ def test_every_unit_of_facs_up_to_28_has_its_sentences():
     assert sentence(4, moves=False) == "The eyebrows are not lowering"
     with pytest.raises(ValueError, match="AU17 has no sides"):
         sentence(17, side="L")
+
+
+def test_the_documents_table_of_sentences_is_the_programs():
+    page = (Path(__file__).parents[1] / "docs/micro-au-clip.md").read_text(encoding="utf-8")
+    assert markdown_table() in page

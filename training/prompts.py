@@ -114,3 +114,16 @@ def tokenize(sentences: list[str], words: dict[str, int]) -> NDArray[np.int64]:
 
 def _words(text: str) -> list[str]:
     return text.lower().split()
+
+
+def markdown_table() -> str:
+    """Every sentence of every unit: positive, negative, left and right (positive)."""
+    lines = ["| AU | moving | still | one side |", "| --- | --- | --- | --- |"]
+    for au, phrase in sorted(PHRASES.items()):
+        one = f"{sentence(au, side='L')}; ... right ..." if phrase.one else ""
+        lines.append(f"| {au} | {sentence(au)} | {sentence(au, moves=False)} | {one} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown_table())
