@@ -1,9 +1,9 @@
-"""Every candidate movement in files of motion records, with what the scorer looks at.
+"""Every candidate movement of videos or of motion records, with what the scorer looks at.
 
     python -m microau.stream.candidates TRACKS > candidates.jsonl
 
-in    `.npz` files that `microau.training.motion_tracks` wrote, or folders of them
-out   one JSON object a file: its truth, its length, and its candidates before any is left out
+in    `.npz` files that `microau.training.motion_tracks` wrote, folders of them, or videos
+out   one JSON object a face: its truth, its length, and its candidates before any is left out
 
 What `microau.training.spot_scorer` learns from: the very numbers that the running spotter has.
 """
@@ -13,14 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..engine.errors import MicroauError
-from ..engine.motion import Motion
+from ..engine.faces import FaceConfig, FaceTracker
+from ..engine.motion import FaceMotion, Motion
 from ..engine.motion_file import load_motions
 from .candidate import Candidate
+from .capture import Capture
+from .inputs import open_source
+from .macro import NO_CROP
 from .peaks import Peak
 from .rating import rate
 from .spotting import SpotConfig, Spotter, Window
@@ -58,24 +64,34 @@ def as_row(found: Candidate, config: SpotConfig) -> dict[str, Any]:
 
 
 def lines(paths: Iterable[Path], config: SpotConfig) -> Iterator[str]:
-    """A JSON object for each file."""
+    """A JSON object for each face of each file."""
     for path in paths:
-        motions, truth = load_motions(path)
-        rows = [as_row(found, config) for found in find_candidates(motions, config)]
-        seconds = motions[-1].time - motions[0].time if motions else 0.0
-        record = {
-            "clip": f"{path.parent.name}/{path.stem}",
-            "seconds": seconds,
-            "truth": truth,
-            "candidates": rows,
-        }
-        yield json.dumps(record)
+        for motions, truth in [load_motions(path)] if path.suffix == ".npz" else followed(path):
+            rows = [as_row(found, config) for found in find_candidates(motions, config)]
+            seconds = motions[-1].time - motions[0].time
+            name = f"{path.parent.name}/{path.stem}"
+            yield json.dumps({"clip": name, "seconds": seconds, "truth": truth, "candidates": rows})
+
+
+def followed(path: Path) -> Iterator[tuple[list[Motion], dict[str, Any]]]:
+    """The faces of a video, each with the truth beside it where there is one."""
+    tracker, stages = FaceTracker(FaceConfig()), defaultdict[int, FaceMotion](FaceMotion)
+    motions = defaultdict[int, list[Motion]](list)
+    with Capture(open_source(str(path))) as frames:
+        for frame in frames:
+            for face in tracker.push(frame):
+                if not face.small:
+                    motion = stages[face.face_id].push(frame, face)
+                    motions[face.face_id].append(replace(motion, crop=NO_CROP))
+    beside = path.with_suffix(".truth.json")
+    truth = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+    yield from ((records, truth) for records in motions.values())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 2 a mistake that the user can mend."""
     parser = argparse.ArgumentParser(prog="python -m microau.stream.candidates", description=__doc__)
-    parser.add_argument("tracks", type=Path, nargs="+", help=".npz files or folders of them")
+    parser.add_argument("tracks", type=Path, nargs="+", help=".npz files, folders of them, or videos")
     parser.add_argument("--noise-factor", type=float, default=SpotConfig().noise_factor)
     options = parser.parse_args(argv)
     try:

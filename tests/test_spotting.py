@@ -1,10 +1,14 @@
 """What the spotter must see, what it must pass over, and that it does not look ahead."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from motions import BROWS, SMILE, motions, pulse
 
 from microau.engine.errors import MicroauError
+from microau.engine.regions import NAMES
+from microau.stream.candidates import find_candidates
 from microau.stream.macro import MacroSpotter
 from microau.stream.spotting import SpotConfig, Spotter
 
@@ -126,6 +130,40 @@ def test_a_hole_inside_the_window_is_named():
         motions(time[keep], [(SMILE, 2.0 * pulse(time[keep], 2.5, 2.64, 2.9))], missing=missing)
     )
     assert "gap" in found.confounds.flags()
+
+
+def joined(first, second, at):
+    """Two takes, the second a cut later."""
+    return first + [replace(m, time=m.time + at, index=m.index + len(first)) for m in second]
+
+
+def test_a_scene_cut_is_no_movement_and_loses_none():
+    """A movement shortly before the cut is told; the leap itself, and what comes after it, is nothing."""
+    time = clock(3)
+    first = motions(time, [(SMILE, 2.0 * pulse(time, 2.2, 2.34, 2.6))])
+    away = {name: (5.0, 4.0) for name in BROWS}
+    second = motions(time, [(away, np.ones(len(time)))], seed=1)
+    (found,) = windows(joined(first, second, 3.0))
+    assert found.apex.time == pytest.approx(2.34, abs=0.03)
+
+
+def test_another_scene_has_another_noise():
+    """From a still camera to a noisy one: the old floor would call everything a movement."""
+    time = clock(8)
+    records = joined(motions(time, []), motions(time, [], noise=0.35, seed=1), 8.0)
+    assert windows(records) == []
+
+
+def test_a_weak_movement_of_many_regions_is_found():
+    """No region by itself stands out by four times its noise: nine brow regions in step do."""
+    time = clock(6)
+    brows = {name: (0.0, -1.0) for name in NAMES if "brow" in name or "forehead" in name}
+    found = 0
+    for seed in range(4):
+        records = motions(time, [(brows, 0.55 * pulse(time, 3.5, 3.65, 3.95))], noise=0.3, seed=seed)
+        candidates = find_candidates(records, SpotConfig(min_amplitude=0.2))
+        found += any(abs(c.span.apex - 3.65) < 0.05 for c in candidates)
+    assert found >= 3
 
 
 def test_impossible_settings_are_refused():

@@ -1,0 +1,125 @@
+"""Learning a score: slopes, folds, thresholds and counts, each against something independent."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from microau.training import spot_scorer as s
+from microau.training.metrics.spotting import score_spotting
+
+RNG = np.random.default_rng(0)
+
+
+def clip(
+    name="c", person="p", truth=(), spans=(), features=None, geometry="photo", minutes=0.1, scores=None
+):
+    spans = np.array(spans, float).reshape(-1, 2)
+    features = np.zeros((len(spans), 2)) if features is None else np.array(features, float)
+    truth = np.array(truth, float).reshape(-1, 2)
+    judged = np.zeros(len(spans)) if scores is None else np.array(scores, float)
+    return s.Clip(
+        name, person, geometry, 200.0, minutes, truth, np.full(len(truth), 2.0), spans, features, judged
+    )
+
+
+def toy(count=60, seed=0):
+    """Clips in which a candidate is right where its first feature is high."""
+    rng = np.random.default_rng(seed)
+    clips = []
+    for k in range(count):
+        features = rng.normal(size=(6, 2))
+        spans = np.arange(6)[:, None] + np.array([0.1, 0.5])
+        right = features[:, 0] + 0.2 * rng.normal(size=6) > 0.8
+        clips.append(clip(f"c{k}", f"p{k % 12}", spans[right], spans, features))
+    return clips
+
+
+def test_slopes_are_those_of_the_loss():
+    x, y = RNG.normal(size=(30, 3)), (RNG.random(30) > 0.5).astype(float)
+    shapes = [(s.HIDDEN, 3), (s.HIDDEN,), (1, s.HIDDEN), (1,)]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+
+    def parts(flat):
+        return [p.reshape(shape) for p, shape in zip(np.split(flat, ends), shapes, strict=True)]
+
+    def slope(flat):
+        return np.concatenate([g.ravel() for g in s.gradient(parts(flat), x, y)])
+
+    start = RNG.normal(size=int(ends[-1]) + 1)
+    assert check_grad(lambda flat: s.loss(parts(flat), x, y), slope, start) < 1e-5
+
+
+def test_it_learns_and_what_it_learned_holds_for_others():
+    scorer = s.train(("a", "b"), toy(), {})
+    others = toy(seed=1)
+    scores = [scorer.probabilities(c.features) for c in others]
+    counts = s.total(others, scores, 0.5)
+    assert counts.f1 > 0.85
+    assert counts.f1 > s.total(others, [RNG.random(6) for _ in others], 0.5).f1 + 0.3
+
+
+def test_no_person_is_in_two_folds():
+    clips = toy()
+    folds = s.by_person(clips)
+    for person in {c.person for c in clips}:
+        assert len({f for c, f in zip(clips, folds, strict=True) if c.person == person}) == 1
+    assert len(set(folds)) == s.FOLDS
+
+
+def test_counts_are_those_of_the_evaluation():
+    """The metric that `microau-evaluate` uses, in milliseconds for frames."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        starts = np.sort(rng.choice(np.arange(0, 8000, 700), 5, replace=False))
+        truth = np.stack([starts, starts + 400], axis=1)
+        spans = truth[rng.random(5) > 0.3] + rng.integers(-200, 200, (1, 2))
+        spans = np.concatenate([spans, [[9000, 9300]]])
+        ours = s.count(clip(truth=truth / 1000, spans=spans / 1000), np.ones(len(spans)), 0.5)
+        theirs = score_spotting({"c": [tuple(t) for t in truth]}, {"c": [tuple(f) for f in spans]})
+        tp = len(theirs.pairs["c"])
+        assert (ours.right, ours.false, ours.true) == (tp, len(spans) - tp, 5)
+
+
+def test_the_best_of_overlapping_candidates_is_reported():
+    one = clip(spans=[(0, 0.4), (0.1, 0.5), (0.6, 0.9)])
+    assert s.reported(one, np.array([0.6, 0.9, 0.7]), 0.5).tolist() == [1, 2]
+    assert s.reported(one, np.array([0.6, 0.9, 0.4]), 0.5).tolist() == [1]
+
+
+def test_the_operating_point_keeps_the_alarms_rare():
+    clips = toy() + [clip(f"f{k}", f"q{k}", spans=[(1, 1.4)], features=[[0.7, 0]]) for k in range(20)]
+    scores = [1 / (1 + np.exp(-4 * (c.features[:, 0] - 0.8))) for c in clips]
+    strict, loose = (s.operating_point(clips, scores, alarms) for alarms in (0.5, 50.0))
+    assert s.total(clips, scores, strict).alarms < 0.5
+    assert strict > loose
+
+
+def test_the_operating_point_becomes_one_half():
+    scorer = s.train(("a", "b"), toy(), {})
+    moved = s.at_operating_point(scorer, 0.8)
+    rows = RNG.normal(size=(300, 2))
+    before, after = scorer.probabilities(rows), moved.probabilities(rows)
+    assert ((before > 0.8) == (after > 0.5)).mean() > 0.99
+    assert (np.argsort(before) == np.argsort(after)).all()
+
+
+def test_lines_become_clips_and_a_scorer_is_written(tmp_path, capsys):
+    lines = []
+    for c in toy(30):
+        events = [{"kind": "micro", "onset_s": a, "offset_s": b, "amplitude": 2.0} for a, b in c.truth]
+        rows = [{"onset": a, "offset": b, "judged": 0.4, "features": {"a": f[0], "b": f[1]}}
+                for (a, b), f in zip(c.spans.tolist(), c.features.tolist(), strict=True)]  # fmt: skip
+        truth = {"person": c.person, "geometry": "photo", "fps": 200.0, "events": events}
+        lines.append(json.dumps({"clip": c.name, "seconds": 6.0, "truth": truth, "candidates": rows}))
+    source, out = tmp_path / "c.jsonl", tmp_path / "scorer.json"
+    source.write_text("\n".join(lines))
+    assert s.main([str(source), "--out", str(out), "--alarms", "5"]) == 0
+    assert json.loads(out.read_text())["names"] == ["a", "b"]
+    assert "learned, all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("found", "true", "expected"), [((0, 1), (0, 1), 1), ((0, 1), (0.5, 1.5), 1 / 3)])
+def test_overlap(found, true, expected):
+    assert s.overlaps(np.array([found], float), np.array([true], float))[0, 0] == pytest.approx(expected)
