@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .stream.events import Event as Event
     from .stream.pair import Pair as Pair
     from .stream.pair import analyze_pair as analyze_pair
+    from .stream.sharing import SharedModel as SharedModel
 
 _HOMES = {
     "Config": "stream.config",
@@ -30,6 +31,7 @@ _HOMES = {
     "MicroauError": "engine.errors",
     "Pair": "stream.pair",
     "Result": "stream.api",
+    "SharedModel": "stream.sharing",
     "Stream": "stream.api",
     "analyze_pair": "stream.pair",
     "analyze_video": "stream.api",

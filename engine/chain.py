@@ -11,6 +11,7 @@ the device; on a CPU the pairs run one by one, which is as fast there and makes 
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,6 +42,7 @@ class Chain(ABC):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._turn = threading.Lock()  # engines are for one thread at a time
 
     @property
     def bundle(self) -> Bundle:
@@ -56,7 +58,8 @@ class Chain(ABC):
             "flow": flow_image(flow, self.bundle.flow)[None],
             "landmarks": points[None, self.bundle.positions(), :2].astype(np.float32),
         }
-        outputs = {name: array[0] for name, array in self.engine(inputs).items()}
+        with self._turn:
+            outputs = {name: array[0] for name, array in self.engine(inputs).items()}
         return outputs | {"moved": measure(flow, points)}
 
     def close(self) -> None:
@@ -64,7 +67,7 @@ class Chain(ABC):
 
 
 class CpuChain(Chain):
-    """One pair after the other; several threads may call it if its engine may be called so."""
+    """One pair after the other. Several threads may call it: they take turns at the engine alone."""
 
     def __call__(self, pairs: Pairs) -> Outputs:
         together = zip(pairs["onset"], pairs["apex"], pairs["points"], strict=True)

@@ -27,6 +27,7 @@ from .options import with_options
 from .record import run_record
 from .session import Session
 from .settings import read_config
+from .sharing import SharedModel
 from .table import event_values, frame_values
 
 Settings = Config | Mapping[str, Any] | str | os.PathLike[str] | None
@@ -74,6 +75,7 @@ class Stream:
 
     input    path or URL, or None with `camera`
     camera   number of a camera
+    shared   a SharedModel, in place of a model of its own
     config, settings   as in `analyze_video`
     raises   MicroauError where the input or a setting is not usable, in one line
     """
@@ -83,11 +85,13 @@ class Stream:
         input: str | os.PathLike[str] | None = None,
         *,
         camera: int | None = None,
+        shared: SharedModel | None = None,
         config: Settings = None,
         **settings: Any,
     ) -> None:
         chosen = with_options(_config(config), settings)
-        self._session = Session(chosen, None if input is None else os.fspath(input), camera=camera)
+        path = None if input is None else os.fspath(input)
+        self._session = Session(chosen, path, camera=camera, shared=shared)
         self._closing: list[str] = []
         self.notices: list[str] = opening_notices(self._session)
         """Sentences about the run, growing as it goes."""

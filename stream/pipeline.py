@@ -27,6 +27,7 @@ from .describing import EventWriter, load_describer
 from .events import Event, FrameRow
 from .macro import MacroSpotter
 from .noise_floor import STARTUP_S
+from .sharing import SharedModel
 from .spotting import Spotter, Window
 
 FORGET_S = 1.0
@@ -62,10 +63,12 @@ class Told:
 class Pipeline:
     """All stages of the analysis."""
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(self, config: Config | None = None, shared: SharedModel | None = None) -> None:
         self._config = config or Config()
         self._tracker = FaceTracker(self._config.face)
-        self._describer = load_describer(self._config.model)
+        self._describer = load_describer(self._config.model, shared)
+        self.batch_wait_ms = 0.0 if shared is None else shared.wait_ms
+        """Milliseconds of wall clock that an event waits at most for those of other streams."""
         self._writer = EventWriter(self._describer, self._config)
         self._chains: dict[int, _Chain] = {}
         self._seconds: dict[str, float] = defaultdict(float)
@@ -124,10 +127,10 @@ class Pipeline:
             told += windows
         return rows or [_empty_row(frame)], told + self._close_lost(frame)
 
-    def describe(self, told: Told) -> Event:
-        """The last stage alone: what this movement was. In order of decision, in any one thread."""
+    def describe(self, told: list[Told]) -> list[Event]:
+        """The last stage alone: what these movements were. In order of decision, in any one thread."""
         with self._timed("events"):
-            return self._writer.event(told.window, told.face_id)
+            return self._writer.events([(each.window, each.face_id) for each in told])
 
     def flush(self) -> list[Told]:
         """The input is over: give the movements that are still held back."""

@@ -25,6 +25,7 @@ from .histogram import Histogram
 from .inputs import open_source
 from .later import Later
 from .pipeline import Pipeline, Told
+from .sharing import SharedModel
 from .steady import steady
 
 
@@ -76,7 +77,14 @@ class Session:
     Raises MicroauError where the input cannot be opened or a model not be loaded.
     """
 
-    def __init__(self, config: Config, input: str | None = None, *, camera: int | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        input: str | None = None,
+        *,
+        camera: int | None = None,
+        shared: SharedModel | None = None,
+    ) -> None:
         capture = config.capture
         self.config = config
         self.tally = Tally()
@@ -92,7 +100,7 @@ class Session:
             end=capture.end,
         )
         try:
-            self.pipeline = Pipeline(config)
+            self.pipeline = Pipeline(config, shared)
         except BaseException:  # also Ctrl-C while a model loads: a camera must not stay taken
             self.source.close()
             raise
@@ -142,7 +150,7 @@ class Session:
             raise MicroauError(f"{self.source.probe.name}: no frame could be read")
         self.ending = self.ending or self.source.ending
 
-    def _frames(self, later: Later[Told, Event]) -> Iterator[Step]:
+    def _frames(self, later: Later[list[Told], list[Event]]) -> Iterator[Step]:
         """A step for every frame."""
         with Capture(self.source) as capture, Ahead(capture, self.pipeline.find, AHEAD) as found:
             self._capture = capture
@@ -175,20 +183,21 @@ class Session:
     ) -> None:
         self.close()
 
-    def _step(self, frame: Frame, faces: list[Face], later: Later[Told, Event]) -> Step:
+    def _step(self, frame: Frame, faces: list[Face], later: Later[list[Told], list[Event]]) -> Step:
         rows, told = self.pipeline.follow(frame, faces)
         if self.live:
             self.tally.latency.add(1000 * (time.monotonic() - frame.received))
-        later.add(told)
+        later.add([told] if told else [])  # what is decided together is described together
         # A recording waits for its events: they stand among the same rows every time.
-        events = later.ready() if self.live else later.rest()
+        done = later.ready() if self.live else later.rest()
+        events = [event for together in done for event in together]
         self._count(frame, rows)
         self.tally.events += len(events)
         return Step(frame, tuple(faces), [*rows, *events])
 
-    def _last_step(self, later: Later[Told, Event]) -> Step:
-        later.add(self.pipeline.flush())
-        events = later.rest()
+    def _last_step(self, later: Later[list[Told], list[Event]]) -> Step:
+        later.add([self.pipeline.flush()])
+        events = [event for together in later.rest() for event in together]
         self.tally.events += len(events)
         return Step(None, (), list(events))
 
