@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from microau.training.protocol.learner import Job, make_learner
-from microau.training.protocol.network import _Training
+from microau.training.protocol.network import Training
 from microau.training.protocol.samples import read_samples
 from microau.training.protocol.settings import Recipe
 
@@ -35,7 +35,7 @@ def main() -> None:
     for cached in (True, False):
         recipe = Recipe(frozen_cache=cached, device=options.device, threads=options.threads)
         learner = make_learner("paper", {"pretrained": "random"}, recipe)
-        training = _Training(learner, Job(samples, 1))
+        training = Training(learner, Job(samples, 1))
         if cached:
             line["frozen_samples_per_s"] = round(frozen_rate(training, samples), 2)
         feed = learner.feed(training.model, samples)
@@ -46,19 +46,19 @@ def main() -> None:
     print(json.dumps(line | {"device": options.device, "threads": options.threads, "machine": machine}))
 
 
-def rate(training: _Training, feed, steps: int) -> float:
+def rate(training: Training, feed, steps: int) -> float:
     """Samples per second of training steps, the first one outside the clock."""
     training.model.train()
     spent = []
     for step in range(steps + 1):
         rows = np.arange(8 * step, 8 * step + 8) % len(training.labels)
         start = time.perf_counter()
-        training._step(feed(rows), rows)
+        training.step(feed(rows), rows)
         spent.append(time.perf_counter() - start)
     return 8 / float(np.median(spent[1:]))
 
 
-def frozen_rate(training: _Training, samples) -> float:
+def frozen_rate(training: Training, samples) -> float:
     """Samples per second of the frozen layers alone, one by one as the cache computes them."""
     images = torch.from_numpy(samples.images(range(8), 224)).to(training.recipe.device)
     spent = []

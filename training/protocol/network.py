@@ -72,7 +72,7 @@ class NetworkLearner(Learner):
         return [{"params": list(model.parameters()), "lr": self.recipe.head_rate}]
 
     def fit(self, job: Job) -> FittedNetwork:
-        return _Training(self, job).run()
+        return Training(self, job).run()
 
 
 class FittedNetwork(Fitted):
@@ -108,7 +108,7 @@ def ask(learner: NetworkLearner, model: nn.Module, samples: Samples, feed: Feed 
     return Answer(np.concatenate(parts).astype(np.float64), tuple(emotions))
 
 
-class _Training:
+class Training:
     """One training from its start, or from where it was stopped."""
 
     def __init__(self, learner: NetworkLearner, job: Job) -> None:
@@ -153,11 +153,11 @@ class _Training:
         order = np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.job.train))
         totals: dict[str, float] = {}
         for rows in _chunks(order, self.recipe.batch):
-            for name, value in self._step(feed(rows), rows).items():
+            for name, value in self.step(feed(rows), rows).items():
                 totals[name] = totals.get(name, 0.0) + value * len(rows)
         return {name: total / len(order) for name, total in totals.items()}
 
-    def _step(self, inputs: Sequence[Tensor], rows: Rows) -> dict[str, float]:
+    def step(self, inputs: Sequence[Tensor], rows: Rows) -> dict[str, float]:
         labels = self.labels[torch.from_numpy(rows)]
         with _autocast(self.recipe):
             losses = self.learner.loss(self.model, inputs, labels.clamp(min=0), labels >= 0)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ...engine.errors import MicroauError
 from ...engine.facial_flow import RUNTIME
 from ...engine.flow_image import flow_image
-from ...engine.landmarks import to_68
 from ..datasets.aus import Reading, presence
 from ..datasets.emotions import label_of
 from ..datasets.guard import Fingerprint
@@ -80,11 +79,6 @@ class Samples:
         """Flow images (K, 3, size, size): horizontal and vertical motion, strain (`engine.flow_image`)."""
         spec = replace(RUNTIME, size=size)
         return np.stack([flow_image(self.arrays(i).flow.astype(np.float32), spec) for i in rows])
-
-    def landmarks(self) -> NDArray[np.float32]:
-        """(S, 68, 2) iBUG points of the apex, crop pixels."""
-        points = [to_68(self.arrays(i).apex_points)[:, :2] for i in range(len(self))]
-        return np.stack(points).astype(np.float32)
 
 
 def read_samples(
