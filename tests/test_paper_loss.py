@@ -8,6 +8,7 @@ from tiny_paper import AUS, paper_inputs, paper_labels, tiny_options, tiny_paper
 from microau.training.paper import paper_loss, parameter_groups
 from microau.training.paper.similarity import sentence_similarity
 from microau.training.prompts import overall
+from microau.training.towers.text import tokenize
 
 B, N = 6, len(AUS)
 
@@ -128,3 +129,34 @@ def test_other_loss_weights_than_the_models_own():
     said, labels = model(*paper_inputs(model, B)), paper_labels(model, B)
     other = paper_loss(model, said, labels, tiny_options(alpha=0.0, beta=0.0))
     assert torch.equal(other["total"], paper_loss(model, said, labels)["units"])
+
+
+def test_texts_that_are_kept_are_what_they_were_alone():
+    """Texts of different length, read together and again, with gradients, are what each is alone."""
+    model = tiny_paper(contrast="global")
+    texts = [overall(AUS, row) for row in ([0] * N, [1] * N, [0] * N)] + ["The chin is rising"]
+    model.describe(texts[1:2])
+    together = model.describe(texts)
+    for text, feature in zip(texts, together, strict=True):
+        tokens, ends = tokenize([text], 77)
+        torch.testing.assert_close(feature[None], model.text.tuned(model.text.frozen(tokens), ends))
+    together.sum().backward()
+    assert model.text.blocks[-1].mlp.c_fc.weight.grad.abs().sum() > 0
+    with torch.no_grad():
+        model.text.positional_embedding.mul_(-2)
+    model.read_sentences()
+    assert not torch.allclose(model.describe(texts), together)
+
+
+@pytest.mark.parametrize("settings", [{}, {"contrast": "global"}, {"form": "sigmoid"}, {"pooling": "max"}])
+def test_half_precision_trains(settings):
+    """Under autocast the loss is near that of single precision, and every gradient is finite."""
+    model = tiny_paper(scale=5.0, **settings)
+    image, landmarks = paper_inputs(model, B)
+    labels = paper_labels(model, B)
+    exact = paper_loss(model, model(image, landmarks), labels)["total"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = paper_loss(model, model(image, landmarks), labels)["total"]
+    assert float(rough.detach()) == pytest.approx(float(exact.detach()), rel=0.05)
+    rough.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)

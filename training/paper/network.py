@@ -15,10 +15,12 @@ same, so what the text tower's frozen layers make of them is computed when the m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ...engine.registration import CROP
 from ..layout import Layout
@@ -174,15 +176,22 @@ class PaperModel(nn.Module):
         """Features of the negative and the positive sentence of each unit, (N, 2, D)."""
         return self.text.tuned(self.sentences, self.ends).view(len(self.table), 2, -1)
 
-    def describe(self, texts: list[str]) -> Tensor:
-        """Features of any texts (T, D), with gradient where the text tower learns."""
-        tokens, ends = tokenize(texts, self.options.sizes.context)
-        device = self.sentences.device
-        return self.text.tuned(self.text.frozen(tokens.to(device)), ends.to(device))
+    def describe(self, texts: Sequence[str]) -> Tensor:
+        """Features of any texts (T, D), with gradient where the text tower learns; the rest is kept."""
+        device = self.log_scale.device
+        if new := [text for text in dict.fromkeys(texts) if text not in self._kept]:
+            tokens, ends = tokenize(new, self.options.sizes.context)
+            hidden = self.text.frozen(tokens.to(device))  # (T, C, E)
+            parts = zip(new, hidden, ends.tolist(), strict=True)
+            self._kept.update((text, states[: end + 1]) for text, states, end in parts)
+        kept = [self._kept[text].to(device) for text in texts]
+        ends = torch.tensor([len(states) - 1 for states in kept], device=device)
+        return self.text.tuned(pad_sequence(kept, batch_first=True), ends)  # no token sees the padding
 
     def read_sentences(self) -> None:
         """Compute what the frozen text layers make of the units' sentences; again after new weights."""
         told = [text for pair in state_sentences(self.layout.aus) for text in pair]
+        self._kept: dict[str, Tensor] = {}
         tokens, ends = tokenize(told, self.options.sizes.context)
         device = self.log_scale.device
         hidden = self.text.frozen(tokens.to(device))  # (2 N, C, E)
