@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from .session import Session
-from .source import Probe
+from .source import END_OF_INPUT, Probe
 from .wording import clock, count
+
+WHOLE = 0.95
+"""Share of what a file says it holds: sound may last a little longer, edits may leave frames out."""
 
 
 def opening_notices(session: Session) -> list[str]:
@@ -61,10 +64,27 @@ def closing_notices(session: Session) -> list[str]:
     if counts.damaged or counts.decoder_errors:
         broken = counts.damaged + counts.decoder_errors
         sentences.append(f"{count(broken, 'picture')} could not be decoded and left out")
+    sentences += _cut_off(session)
     dropped = sum(number for cause, number in session.dropped.items() if cause != "stopped")
     if dropped:
         sentences.append(f"{count(dropped, 'frame')} lost because the analysis was not fast enough")
     return sentences
+
+
+def _cut_off(session: Session) -> list[str]:
+    """A file that was copied in part decodes as far as it goes, and nothing else tells."""
+    probe, last = session.source.probe, session.tally.last_time
+    if probe.kind != "file" or session.ending != END_OF_INPUT:
+        return []
+    if probe.frames:
+        if session.source.counts.decoded >= WHOLE * probe.frames:
+            return []
+        return [
+            f"only {session.source.counts.decoded} of its {probe.frames} frames are there: is it cut off?"
+        ]
+    if probe.duration is None or last >= WHOLE * probe.duration - 0.5:
+        return []
+    return [f"its last picture is at {clock(last, 1)} of {clock(probe.duration, 1)}: is it cut off?"]
 
 
 def _nobody(session: Session) -> str:

@@ -21,6 +21,8 @@ from ..engine.errors import MicroauError
 from ..engine.records import Frame
 
 Kind = Literal["file", "images", "camera", "network"]
+END_OF_INPUT = "end of input"
+"""Why frames end where nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Source(ABC):
                 return
             self.counts.delivered += 1
             yield frame
-        self.ending = self.ending or "end of input"
+        self.ending = self.ending or END_OF_INPUT
 
     def _from_start(self) -> Iterator[Frame]:
         return itertools.dropwhile(lambda frame: frame.time < self._start, self._frames())

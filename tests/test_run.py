@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 
+import av
 import pytest
 from clips import write_video
 from commands import SAMPLE, run, script
@@ -127,6 +128,32 @@ def test_a_video_without_a_face_is_an_empty_table_and_a_sentence(tmp_path, tiny_
     assert header.endswith("flags,AU04_p,AU12_p,AU17_p,AU25_p")
     rows = table(tmp_path / "results" / "frames.csv")
     assert [(one["face_id"], one["success"]) for one in rows] == [("-1", "0")] * 30
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+def test_a_file_that_was_cut_off_is_analysed_as_far_as_it_goes_and_said_to_be(kind, tmp_path, tiny_bundle):
+    options = {"movflags": "+faststart"} if kind == "mp4" else {}
+    whole = tmp_path / f"whole.{kind}"
+    with av.open(str(SAMPLE)) as clip, av.open(str(whole), "w", options=options) as out:
+        stream = out.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(video=0):
+            if packet.dts is not None:
+                late = round(3 / packet.time_base)
+                packet.pts, packet.dts = packet.pts + late, packet.dts + late
+                packet.stream = stream
+                out.mux(packet)
+    part = tmp_path / f"part.{kind}"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    done = run("microau-stream", part, "--model", tiny_bundle, "--out", tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    frames = record(tmp_path / "results")["counts"]["frames"]
+    assert 20 < frames < 700
+    sentence = {
+        "mp4": r"only \d+ of its 1080 frames",
+        "mkv": r"its last picture is at 0:0\d\.\d of 0:05\.4",
+    }
+    assert re.search(f"microau: {sentence[kind]}[^\n]*: is it cut off\\?\n", done.stderr)
+    assert len(table(tmp_path / "results" / "frames.csv")) == frames
 
 
 def test_quiet_says_nothing_but_the_events(tmp_path, tiny_bundle):
@@ -275,8 +302,6 @@ def test_a_piped_stdout_stays_clean_beside_a_terminal(tmp_path, tiny_bundle):
 
 
 def test_the_overlay_has_every_frame_at_its_time(tmp_path, tiny_bundle):
-    import av
-
     path = tmp_path / "seen.mp4"
     done = run("microau-stream", SAMPLE, "--end", "0.5", "--model", tiny_bundle, "--overlay", path)
     assert done.returncode == 0, done.stderr

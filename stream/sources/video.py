@@ -102,6 +102,8 @@ def probe(decoder: Decoder, first: av.VideoFrame, *, kind: Kind, name: str, live
     way = orientation(first)
     width, height = (first.height, first.width) if way.transposed else (first.width, first.height)
     duration = container.duration / av.time_base if container.duration else None
+    if duration and "matroska" in container.format.name:  # it counts from 0, not from the first picture
+        duration -= max(0, container.start_time or 0) / av.time_base
     return Probe(
         kind=kind,
         name=name,
