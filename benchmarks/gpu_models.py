@@ -135,33 +135,45 @@ MODELS: dict[str, Callable[[], Any]] = {"default": Default, "vit-b-32": VitB32}
 
 
 def inputs_for(
-    shapes: dict[str, tuple[int, ...]], batch: int, device: torch.device
+    shapes: dict[str, tuple[int, ...]], batch: int, device: torch.device, count: int = INPUTS
 ) -> list[dict[str, Tensor]]:
-    """Different inputs, on the device."""
-    generator = torch.Generator().manual_seed(0)
+    """Different inputs, made on the device."""
+    generator = torch.Generator(device).manual_seed(0)
     scale = {"flow": 1.0, "landmarks": 200.0}
     return [
-        {name: torch.rand((batch, *shape), generator=generator).to(device) * scale[name]
+        {name: torch.rand((batch, *shape), generator=generator, device=device) * scale[name]
          for name, shape in shapes.items()}
-        for _ in range(INPUTS)
+        for _ in range(count)
     ]  # fmt: skip
 
 
 def operations(module: nn.Module, shapes: Shapes) -> int:
     """Floating-point operations of one sample, counted by torch (a multiply-add is two)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(*inputs_for(shapes, 1, torch.device("cpu"))[0].values())
+        module(*inputs_for(shapes, 1, torch.device("cpu"), 1)[0].values())
     return int(counter.get_total_flops())
 
 
+WARM_UP, MOST_S, FEWEST = 5, 4.0, 20
+"""Calls before the clock runs; seconds that one measurement may take, unless that is fewer calls."""
+
+
 def times_ms(call: Call, calls: int, device: torch.device) -> np.ndarray:
-    """Milliseconds of each call, by CUDA events where there is a card."""
-    for number in range(10):
+    """Milliseconds of each call, by CUDA events where there is a card; fewer calls where they are slow."""
+    began = time.perf_counter()
+    for number in range(min(WARM_UP, calls)):
         call(number)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    call(0)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    fit = int(MOST_S / max(time.perf_counter() - began, 1e-6))
+    calls = min(calls, max(FEWEST, fit))
     if device.type == "cpu":
         return np.array(list(_wall(call, calls)))
     marks: list[Any] = [_event() for _ in range(calls + 1)]
-    torch.cuda.synchronize(device)
     marks[0].record()
     for number in range(calls):
         call(number)
@@ -193,64 +205,107 @@ def ceilings(device: torch.device) -> dict[str, float]:
     return {"copy_tb_s": 2 * count / copy / 1e9, "product_tflop_s": 2 * side**3 / product / 1e9}
 
 
+def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) -> Iterator[dict[str, Any]]:
+    """Both models in torch; then the shipped bundle in the back ends that are installed; compiled last."""
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; matrix products have it off by default
+    best = ceilings(device)["product_tflop_s"]
+    for name in MODELS:
+        yield from in_torch(name, batches, calls, device, best)
+    shipped = ROOT / "engine" / "assets" / "default.onnx"
+    for where in ("cuda", "tensorrt") if device.type == "cuda" else ("cpu",):
+        for batch in batches:
+            about = {"model": shipped.name, "where": where, "batch": batch}
+            yield from guarded(about, bundle_lines, shipped, where, batch, calls)
+    if (
+        device.type == "cuda"
+    ):  # compiling takes half a minute: the one line that the card's rate is asked for
+        about = {
+            "model": "vit-b-32",
+            "back_end": "torch compiled graph",
+            "precision": "fp16",
+            "batch": max(batches),
+        }
+        yield from guarded(about, torch_lines, "vit-b-32", "fp16", max(batches), calls, device, best, True)
+
+
 def in_torch(
-    name: str, batches: Sequence[int], calls: int, device: torch.device, best: float, compiled: bool
-) -> None:
+    name: str, batches: Sequence[int], calls: int, device: torch.device, best: float, compiled: bool = False
+) -> Iterator[dict[str, Any]]:
     """One model in every precision and batch, from recorded graphs."""
+    for precision in PRECISIONS:
+        for batch in batches:
+            about = {"model": name, "precision": precision, "batch": batch}
+            yield from guarded(about, torch_lines, name, precision, batch, calls, device, best, compiled)
+
+
+def torch_lines(
+    name: str, precision: str, batch: int, calls: int, device: torch.device, best: float, compiled: bool
+) -> Iterator[dict[str, Any]]:
+    """One model in one precision at one batch."""
     from microau.engine.torch_graphs import TorchGraphs
 
+    torch.manual_seed(0)
     flops = operations(MODELS[name]().eval(), MODELS[name]().shapes)
-    for precision, kind in PRECISIONS.items():
-        torch.manual_seed(0)
-        module = MODELS[name]().to(kind)
-        fast: Any = torch.compile(module, dynamic=False) if compiled else module
-        back_end = "torch compiled graph" if compiled else "torch graph"
-        for batch in batches:
-            graphs = TorchGraphs(fast, module.shapes, [batch], device)
-            given = inputs_for(module.shapes, batch, device)
-            times = times_ms(_runner(graphs, given), calls, device)
-            line = {"model": name, "back_end": back_end, "precision": precision}
-            report(line, batch, times, device, flops, best)
+    module = MODELS[name]().to(PRECISIONS[precision])
+    fast: Any = torch.compile(module, dynamic=False) if compiled else module
+    graphs = TorchGraphs(fast, module.shapes, [batch], device)
+    times = times_ms(_runner(graphs, inputs_for(module.shapes, batch, device)), calls, device)
+    line = {"model": name, "back_end": "torch compiled graph" if compiled else "torch graph"}
+    yield figures(line | {"precision": precision}, batch, times, flops, best)
+
+
+def bundle_lines(path: Path, where: str, batch: int, calls: int) -> Iterator[dict[str, Any]]:
+    """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
+    try:
+        import onnxruntime
+    except ImportError:
+        yield {"model": path.name, "where": where, "skipped": "onnxruntime is not installed"}
+        return
+    from microau.engine.inference import INPUTS as NAMES
+    from microau.engine.inference import open_engine
+
+    provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(where)
+    if path.suffix == ".onnx" and provider and provider not in onnxruntime.get_available_providers():
+        yield {"model": path.name, "where": where, "skipped": f"this ONNX Runtime has no {provider}"}
+        return
+    with open_engine(path, where) as engine:
+        shapes = {n: tuple(s for s in engine.bundle.shapes[n] if s is not None) for n in NAMES}
+        made = inputs_for(shapes, batch, torch.device("cpu"), 4)
+        given = [{name: array.numpy() for name, array in one.items()} for one in made]
+        times = times_ms(_runner(engine, given), calls, torch.device("cpu"))
+        line = {"model": path.name, "back_end": f"{type(engine).__name__} {where}"}
+        yield figures(line | {"precision": "as in the file"}, batch, times)
+
+
+def guarded(
+    about: Mapping[str, object], lines: Callable[..., Iterator[dict[str, Any]]], *arguments: Any
+) -> Iterator[dict[str, Any]]:
+    """The lines; an error becomes one line, and the next measurement is tried."""
+    try:
+        yield from lines(*arguments)
+    except Exception as error:
+        yield {**about, "error": f"{type(error).__name__}: {error}"[:400]}
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.synchronize()  # a broken context is of no use to what follows: the part ends here
 
 
 def _runner(call: Callable[[dict[str, Any]], object], given: Sequence[dict[str, Any]]) -> Call:
     return lambda number: call(given[number % len(given)])
 
 
-def through_the_runtime(path: Path, batches: Sequence[int], calls: int, device: torch.device) -> None:
-    """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
-    from microau.engine.inference import INPUTS as NAMES
-    from microau.engine.inference import open_engine
-
-    with open_engine(path, str(device) if path.suffix != ".plan" else "tensorrt") as engine:
-        shapes = {n: tuple(s for s in engine.bundle.shapes[n] if s is not None) for n in NAMES}
-        for batch in batches:
-            given = [
-                {name: array.numpy() for name, array in one.items()}
-                for one in inputs_for(shapes, batch, torch.device("cpu"))
-            ]
-            times = times_ms(_runner(engine, given), calls, torch.device("cpu"))
-            line = {"model": path.name, "back_end": type(engine).__name__, "precision": "as in the file"}
-            report(line, batch, times, device)
-
-
-def report(
-    about: Mapping[str, object],
-    batch: int,
-    times: np.ndarray,
-    device: torch.device,
-    flops: int = 0,
-    best: float = 0.0,
-) -> None:
-    """Print one line; `share` is the part of the card's own fp16 product rate that was reached."""
+def figures(
+    about: Mapping[str, object], batch: int, times: np.ndarray, flops: int = 0, best: float = 0.0
+) -> dict[str, Any]:
+    """One line; `share` is the part of the card's own fp16 product rate that was reached."""
     p50, p99 = np.percentile(times, [50, 99])
-    line: dict[str, object] = dict(about)
+    line: dict[str, Any] = dict(about)
     line |= {"batch": batch, "p50_ms": round(p50, 4), "p99_ms": round(p99, 4), "calls": len(times)}
     line |= {"samples_s": round(1e3 * batch / p50)}
     if flops:
         rate = flops * batch / p50 / 1e9
         line |= {"tflop_s": round(rate, 2), "share": round(rate / best, 3)}
-    print(json.dumps(line | machine(device)), flush=True)
+    return line
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -265,7 +320,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 256])
     parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--compile", action="store_true", help="also with torch.compile (needs Triton)")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile (needs Triton)")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument(
         "--files", type=Path, nargs="*", default=[], help="bundles (.onnx), engines (.plan)"
@@ -277,14 +332,23 @@ def main() -> None:
     import_project()
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; matrix products have it off by default
     limits = ceilings(device)
-    print(
-        json.dumps({"ceilings": {n: round(v, 3) for n, v in limits.items()}} | machine(device)), flush=True
-    )
+    tell({"ceilings": {n: round(v, 3) for n, v in limits.items()}}, device)
     for name in args.models:
-        for compiled in (False, True) if args.compile else (False,):
-            in_torch(name, args.batches, args.calls, device, limits["product_tflop_s"], compiled)
+        for line in in_torch(
+            name, args.batches, args.calls, device, limits["product_tflop_s"], args.compile
+        ):
+            tell(line, device)
     for path in args.files:
-        through_the_runtime(path, args.batches, args.calls, device)
+        where = "tensorrt" if path.suffix == ".plan" else str(device)
+        for batch in args.batches:
+            about = {"model": path.name, "batch": batch}
+            for line in guarded(about, bundle_lines, path, where, batch, args.calls):
+                tell(line, device)
+
+
+def tell(line: Mapping[str, Any], device: torch.device) -> None:
+    """Print one line."""
+    print(json.dumps({**line, **machine(device)}), flush=True)
 
 
 if __name__ == "__main__":

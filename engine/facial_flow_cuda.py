@@ -48,7 +48,8 @@ class FacialFlowCuda:
         self._crops = cuda.device_array((2, *shape), np.uint8)
         self._points = cuda.device_array((batch, N_POINTS, 3), np.float32)
         self._facts = cuda.device_array((batch, kernels.FACTS), np.float32)
-        self._flow = cuda.device_array((*shape, 2), np.float32)
+        self.flow: DeviceArray = cuda.device_array((*shape, 2), np.float32)
+        """(B, crop, crop, 2) pixels, without head motion."""
         self._owner = cuda.device_array(shape, np.int32)
         self._motion = cuda.device_array((batch, 6), np.float32)
         self._percent = cuda.device_array((batch, spec.size, spec.size, 2), np.float32)
@@ -68,17 +69,21 @@ class FacialFlowCuda:
         onsets, apexes  (n, crop, crop) uint8, cut with the same matrix
         points          (n, 478, 3) face points at the onset, pixels of the crop
         """
+        self.send(onsets, apexes, points)
+        self.queue()
+
+    def send(self, onsets: Bytes, apexes: Bytes, points: Array) -> None:
+        """Queue the copies alone."""
         self._went_up.synchronize()  # the last call's copies may still read the page-locked arrays
         self._host.fill(onsets, apexes, points)
         self._crops.copy_to_device(self._host.crops, stream=self._stream)
         self._points.copy_to_device(self._host.points, stream=self._stream)
         self._facts.copy_to_device(self._host.facts, stream=self._stream)
         self._went_up.record(self._stream)
-        self.queue()
 
     def queue(self) -> None:
         """All launches on what lies in the buffers."""
-        self._tvl1(self._crops[0], self._crops[1], self._flow)
+        self._tvl1(self._crops[0], self._crops[1], self.flow)
         self._remove_head()
         self._make_inputs()
 
@@ -96,7 +101,7 @@ class FacialFlowCuda:
             cuda.synchronize()
 
     def _remove_head(self) -> None:
-        flow, points, facts = self._flow, self._points, self._facts
+        flow, points, facts = self.flow, self._points, self._facts
         line = ((self.batch,), (kernels.THREADS,), self._stream)
         launch(kernels.fit_head, line, flow, points, facts, self._prior, ROUNDS, self._motion)
         whole = self._over(self.spec.crop)
@@ -108,7 +113,7 @@ class FacialFlowCuda:
     def _make_inputs(self) -> None:
         spec, small = self.spec, self._over(self.spec.size)
         scale = np.float32(100 / spec.crop_oed)
-        launch(kernels.to_percent, small, self._flow, scale, self._percent)
+        launch(kernels.to_percent, small, self.flow, scale, self._percent)
         slope = np.float32(1 / (8 * scale * spec.crop / spec.size))
         units = (np.float32(spec.unit), np.float32(spec.strain_unit))
         launch(kernels.to_image, small, self._percent, *units, slope, self.image)
@@ -116,7 +121,7 @@ class FacialFlowCuda:
         line = ((blocks, self.batch), (kernels.THREADS,), self._stream)
         launch(kernels.pick, line, self._points, self._numbers, self.landmarks)
         each = ((len(NAMED), self.batch), (kernels.THREADS,), self._stream)
-        launch(kernels.measure, each, self._flow, self._points, self._named, RADIUS, scale, self._moved)
+        launch(kernels.measure, each, self.flow, self._points, self._named, RADIUS, scale, self._moved)
 
     def _over(self, size: int) -> tuple[Any, ...]:
         """Grid, block and stream for (B, size, size) pixels."""

@@ -118,7 +118,7 @@ def chain_cases():
     motion = [fit_flow(*pair) for pair in zip(raw, points, strict=True)]
     assert abs(np.stack(motion)).max() > 1e-3, "no head moves: the comparison would prove nothing"
     yield float(abs(chain._motion.copy_to_host() - motion).max())
-    yield float(abs(chain._flow.copy_to_host() - flows).max())
+    yield float(abs(chain.flow.copy_to_host() - flows).max())
     yield float(abs(chain.image.copy_to_host() - [flow_image(flow, SMALL) for flow in flows]).max())
     words = [measure(*pair) * CROP_OED / SMALL.crop_oed for pair in zip(flows, points, strict=True)]
     assert abs(np.stack(words)).max() > 0.1, "nothing moves: the comparison would prove nothing"

@@ -1,0 +1,53 @@
+"""The benchmark that is run blind on a GPU: its lines as far as they go without one, and its isolation."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*words):
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_part_runs_dry_and_agrees():
+    done, lines = run("--dry-run", "--parts", "gathering")
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = [line for line in lines if "p50_ms" in line]
+    assert [line["what"] for line in measured] == ["token numbers", "gathering", "gathering by torch"]
+    assert all(line["equals_torch"] for line in measured)
+
+
+def test_what_hangs_or_fails_in_a_part_is_told_and_the_others_go_on():
+    """Without a GPU both parts fail by themselves; the third has no time left."""
+    pytest.importorskip("torch")
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done, lines = run("--parts", "card", "gathering")
+    assert done.returncode == 1
+    errors = [line for line in lines if "error" in line]
+    assert [line["part"] for line in errors] == ["card", "gathering"]
+    assert all("finds no GPU" in line["error"] for line in errors)
+    done, lines = run("--parts", "card", "gathering", "--seconds", "1.05")
+    assert [line["error"] for line in lines if "error" in line] == [
+        "stopped after its 1 seconds",
+        "no time left",
+    ]
+    assert lines[-1]["events_described_s"] is None
+
+
+def test_faces_follow_from_the_best_lines(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    found = gpu.faces([{"events_s": 50}, {"events_s": 900}, {"pairs_s": 4100}, {"what": "else"}])
+    assert found["faces_at_1_event_a_second"] == 900
+    assert found["faces_with_tvl1_on_every_frame"] == 20
