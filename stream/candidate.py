@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,8 @@ LIDS_S = 0.08
 """Seconds before and after a shut eye in which the lids are on their way."""
 SMOOTH_S = 0.010
 """Seconds, standard deviation of the average over time in which a rough onset and offset are looked for."""
+RIVAL_S, EDGE_S = 1.2, 0.08
+"""Seconds around a movement in which other peaks count, and beside it in which they are its own flanks."""
 BELIEVED = 0.6
 """Share of the course that a fitted curve must explain for its moments to be taken."""
 
@@ -46,11 +48,12 @@ class Candidate:
 
 
 def follow(
-    history: TrackHistory, shift: Array, peak: Peak, longest: float, least: float
+    history: TrackHistory, shift: Array, peak: Peak, others: Sequence[Peak], longest: float, least: float
 ) -> Candidate | None:
     """The movement around a peak, followed along its own direction; None where nothing rises there.
 
     shift    (n, K, 2) of the history, less what the head leaves
+    others   peaks around it, this one may be among them
     longest  seconds from onset to offset at most
     least    percent of OED that it must rise
     """
@@ -64,7 +67,7 @@ def follow(
     curve = fit_curve(time, course, span.onset, span.apex, span.offset, longest)
     if curve is not None and curve.explained >= BELIEVED:
         span = replace(span, onset=curve.onset, apex=curve.apex, offset=curve.offset)
-    return _describe(history, peak, span, curve)
+    return _describe(history, peak, others, span, curve)
 
 
 def along(shift: Array, peak: Peak) -> Array:
@@ -79,6 +82,8 @@ def along(shift: Array, peak: Peak) -> Array:
 
 def smoothed(time: NDArray[np.float64], course: Array) -> Array:
     """The course averaged over SMOOTH_S; at low rates it is left alone."""
+    if len(time) < 3:
+        return course
     sigma = SMOOTH_S / max(float(np.median(np.diff(time))), 1e-4)
     if sigma < 0.7:
         return course
@@ -90,7 +95,7 @@ def smoothed(time: NDArray[np.float64], course: Array) -> Array:
 
 def quiet_times(history: TrackHistory) -> NDArray[np.bool_]:
     """(n,) False during a blink and shortly before and after."""
-    time, shut = history.time, blinking(history.live)
+    time, shut = history.time, blinking(history)
     near = np.searchsorted(time, [time[shut] - LIDS_S, time[shut] + LIDS_S])
     quiet = np.ones(len(time), bool)
     for low, high in near.T:
@@ -98,11 +103,13 @@ def quiet_times(history: TrackHistory) -> NDArray[np.bool_]:
     return quiet
 
 
-def _describe(history: TrackHistory, peak: Peak, span: Span, curve: Curve | None) -> Candidate:
+def _describe(
+    history: TrackHistory, peak: Peak, others: Sequence[Peak], span: Span, curve: Curve | None
+) -> Candidate:
     onset, apex, offset = (history.at(t) for t in (span.onset, span.apex, span.offset))
     moved = (apex.shift - onset.shift) * (np.abs(peak.direction).sum(axis=1) > 0)[:, None]
     confounds = look_for_confounds(history, peak.direction, onset.time, apex.time, offset.time, span.rise)
-    features = measure(history, peak, span, curve, confounds)
+    features = measure(history, peak, span, curve, confounds) | {"rivals": _rivals(peak, others, span)}
     return Candidate(peak, span, curve, onset, apex, offset, moved, confounds, features)
 
 
@@ -154,9 +161,22 @@ def _share(energy: Array, *groups: str) -> float:
     return float(energy[here].sum() / energy.sum())
 
 
+def _rivals(peak: Peak, others: Sequence[Peak], span: Span) -> float:
+    """Logarithm of the strength of the strongest other peak of its channel within RIVAL_S, over its own:
+    speech makes peaks in a row.
+    """
+    strengths = [
+        other.strength
+        for other in others
+        if other.channel == peak.channel
+        and abs(other.moment - peak.moment) < RIVAL_S
+        and not span.onset - EDGE_S <= other.moment <= span.offset + EDGE_S
+    ]
+    return float(np.log(0.05 + max(strengths, default=0.0) / peak.strength))
+
+
 def _blink_near(history: TrackHistory, span: Span) -> float:
     """How far the lids fell around the movement, in times of what makes a blink, 0..2."""
-    gaps = np.array([sum(m.eyes) for m in history.live])
-    usual = max(float(np.median(gaps)), 1e-6)
-    near = [sum(m.eyes) for m in history.between(span.onset - BEFORE_S / 3, span.offset + AFTER_S / 3)]
-    return float(np.clip((1 - min(near) / usual) / BLINK_DIP, 0, 2))
+    gaps, time = history.lids[:, 0], history.time
+    near = (time >= span.onset - BEFORE_S / 3) & (time <= span.offset + AFTER_S / 3)
+    return float(np.clip((1 - gaps[near].min() / max(float(np.median(gaps)), 1e-6)) / BLINK_DIP, 0, 2))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.motion import Motion
-from ..engine.regions import GROUP_OF, GROUPS, NAMES, members
+from ..engine.regions import GROUP_OF, GROUPS, members
 from .events import FLAGS
 from .span import AFTER_S, BEFORE_S
 from .track_history import TrackHistory
@@ -32,7 +32,6 @@ SMALL_OED = 48.0
 SPEECH_MOTION = 0.9
 """Percent of OED by which mouth or chin move outside the window while someone speaks or chews."""
 MOUTH = members("mouth", "chin")
-UPPER_LIDS = np.array([NAMES.index(f"{side} upper lid") for side in ("right", "left")])
 LOWER_FACE = np.isin(GROUP_OF, [GROUPS.index("mouth"), GROUPS.index("chin"), GROUPS.index("cheek")])
 EYES = np.isin(GROUP_OF, [GROUPS.index("eye")])
 AROUND_EYES = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
@@ -109,12 +108,11 @@ def _spread(records: list[Motion], regions: NDArray[np.generic], from_end: bool)
     return float(np.quantile(np.sqrt(((shift - edge) ** 2).sum(axis=-1).mean(axis=1)), 0.9))
 
 
-def blinking(records: list[Motion]) -> NDArray[np.bool_]:
+def blinking(history: TrackHistory) -> NDArray[np.bool_]:
     """(n,) where the lids are down: the lid gap has fallen far, or has fallen while the lids' discs have
     changed their look (landmarks follow a quick blink only part of the way).
     """
-    gap = np.array([sum(m.eyes) for m in records])
-    seen = np.array([m.rest[UPPER_LIDS].max() for m in records])
+    gap, seen = history.lids.T
     dip = 1 - gap / max(float(np.median(gap)), 1e-6)
     return np.asarray((dip > BLINK_DIP) | ((dip > HALF_BLINK_DIP) & (seen < LID_SEEN)))
 
@@ -122,7 +120,7 @@ def blinking(records: list[Motion]) -> NDArray[np.bool_]:
 def _blink(history: TrackHistory, onset: float, offset: float) -> float:
     time = history.time
     inside = (time >= onset) & (time <= offset)
-    return float(blinking(history.live)[inside].any())
+    return float(blinking(history)[inside].any())
 
 
 def _gaze(inside: list[Motion]) -> float:

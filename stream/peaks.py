@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ..engine.au_motion import MOVES
@@ -22,12 +23,23 @@ BELONGS = 0.2
 UNITS_FACTOR = 1.25
 """Standard deviations of a unit's sum that weigh as much as one of a region: the best of 46 sums at four
 reaches is higher by chance than the second best region of a group."""
+
+
+def _numbered(groups: tuple[NDArray[np.intp], ...]) -> NDArray[np.int32]:
+    """(K,) number of each region's group, -1 outside them."""
+    numbers = np.full(K, -1, np.int32)
+    for number, group in enumerate(groups):
+        numbers[group] = number
+    return numbers
+
+
 CHANNELS: Mapping[str, tuple[NDArray[np.intp], ...]] = {
     "face": tuple(members(group) for group in GROUPS if group not in ("still", "eye")),
     "eyes": (members("eye"),),
 }
 """Groups of regions that are searched apart: the lids follow every shift of gaze, and must not hide what
 the rest of the face does."""
+GROUP_NUMBERS = {name: _numbered(groups) for name, groups in CHANNELS.items()}
 MUSCLES: Mapping[str, tuple[str, ...]] = {"face": tuple(MOVES), "eyes": ("5", "7")}
 """Action units that can move a channel: the lids by themselves only rise or tighten; what else moves them
 is a blink or the eyeball."""
@@ -40,6 +52,8 @@ class Moment:
     time: float
     pulses: Array
     """(R, K, 2) percent of OED at each reach."""
+    lengths: Array
+    """(R, K) of the pulses."""
     noise: Array
     """(R, K) standard deviation of each region."""
     units: Array
@@ -69,18 +83,36 @@ def strongest(ratios: Array, channel: str = "face") -> tuple[float, int]:
 
     ratios  (R, K). Two regions of one group must stand out: a single one may be a fleck of noise.
     """
-    best, reach = 0.0, 0
-    for group in CHANNELS[channel]:
-        part = np.partition(ratios[:, group], -2, axis=1)[:, -2]  # (R,)
-        r = int(part.argmax())
-        if part[r] > best:
-            best, reach = float(part[r]), r
+    best, reach = _second_best(ratios, GROUP_NUMBERS[channel], len(CHANNELS[channel]))
+    return float(best), int(reach)
+
+
+@njit(cache=True, nogil=True)
+def _second_best(ratios, group, count):  # type: ignore[no-untyped-def]
+    """(largest over reaches and groups of the second highest ratio in the group, its reach)."""
+    best, reach = np.float32(0.0), 0
+    first, second = np.empty(count, np.float32), np.empty(count, np.float32)
+    for r in range(ratios.shape[0]):
+        first[:] = 0.0
+        second[:] = 0.0
+        for k in range(ratios.shape[1]):
+            g = group[k]
+            if g < 0:
+                continue
+            if ratios[r, k] > first[g]:
+                second[g] = first[g]
+                first[g] = ratios[r, k]
+            elif ratios[r, k] > second[g]:
+                second[g] = ratios[r, k]
+        for g in range(count):
+            if second[g] > best:
+                best, reach = second[g], r
     return best, reach
 
 
 def find_peak(moment: Moment, channel: str, least: float) -> Peak | None:
     """What a channel shows at a moment; None where it does not stand out by `least`."""
-    lengths = np.sqrt((moment.pulses**2).sum(axis=-1))  # (R, K)
+    lengths = moment.lengths
     regions, reach = strongest(lengths / moment.noise, channel)
     units, unit = 0.0, None
     if channel == "face":

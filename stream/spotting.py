@@ -73,6 +73,8 @@ WIDTH = 0.2
 averaged over longer, against noise."""
 HISTORY_S = 3.0
 """Seconds of motion that are kept: the longest look back and ahead, and what is usual for the eyes."""
+PAST_PEAKS = 24
+"""Peaks that are remembered: what else happened within a second or two."""
 REST_S = 1.0
 """Seconds, time constant of the rest that the signal is measured from."""
 
@@ -142,6 +144,8 @@ class Spotter:
         self._measured = -np.inf
         """Last moment whose pulses were measured."""
         self._peaks: dict[str, list[Peak]] = {name: [] for name in CHANNELS}
+        self._past: list[Peak] = []
+        """Peaks that were decided on lately."""
 
     def _restart(self, motion: Motion) -> list[Window]:
         """Another scene: nothing before it can be compared, and its noise is another."""
@@ -175,13 +179,14 @@ class Spotter:
             pulse(self._history.time, self._history.shift, moment, reach, WIDTH * reach, raw[r], work)
         pulses, noise = self._leak.without(raw), self._noise.level
         sums = self._units(pulses)
-        seen = Moment(moment, pulses, noise, self._units.standing_out(sums))
+        lengths = np.sqrt((pulses**2).sum(axis=-1))  # (R, K)
+        seen = Moment(moment, pulses, lengths, noise, self._units.standing_out(sums))
         for channel in CHANNELS:
             self._look(channel, seen)
         if self._noise.is_due(moment):
             self._leak.learn(moment, raw, noise)
             self._units.learn(moment, sums)
-            if self._noise.push(moment, np.sqrt((pulses**2).sum(axis=-1))):
+            if self._noise.push(moment, lengths):
                 self._units.weigh(self._noise.level)
 
     def _look(self, channel: str, seen: Moment) -> None:
@@ -201,7 +206,10 @@ class Spotter:
         windows = []
         for peaks in self._peaks.values():
             while peaks and peaks[0].moment + self._wait <= now:
-                windows += self._windows(peaks.pop(0))
+                peak = peaks.pop(0)
+                windows += self._windows(peak)
+                self._past.append(peak)
+        self._past = self._past[-PAST_PEAKS:]
         return windows
 
     def _windows(self, peak: Peak) -> list[Window]:
@@ -219,7 +227,8 @@ class Spotter:
         """The movement around a peak if it is as long and large as a micro-expression."""
         config, history = self._config, self._history
         shift = self._leak.without(history.shift)
-        found = follow(history, shift, peak, config.max_ms / 1000, config.min_amplitude)
+        others = [*self._past, *(p for peaks in self._peaks.values() for p in peaks)]
+        found = follow(history, shift, peak, others, config.max_ms / 1000, config.min_amplitude)
         if found is None or found.span.returned < 0.5 or found.span.rise > config.max_amplitude:
             return None
         length = found.span.offset - found.span.onset

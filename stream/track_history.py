@@ -10,10 +10,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..engine.motion import Motion
-from ..engine.regions import REGIONS
+from ..engine.regions import NAMES, REGIONS
 
 Array = NDArray[np.float32]
 K = len(REGIONS)
+UPPER_LIDS = np.array([NAMES.index(f"{side} upper lid") for side in ("right", "left")])
 HEAD = 3
 """Pairs that hold the head's six numbers, behind the regions: what they explain can be taken out."""
 
@@ -27,6 +28,7 @@ class TrackHistory:
         self._count = 0
         self._time = np.empty(1024)
         self._shift = np.empty((1024, K + HEAD, 2), np.float32)
+        self._lids = np.empty((1024, 2), np.float32)
         self.records: list[Motion] = []
 
     def append(self, motion: Motion) -> None:
@@ -36,6 +38,7 @@ class TrackHistory:
         self._time[self._count] = motion.time
         self._shift[self._count, :K] = motion.shift
         self._shift[self._count, K:] = motion.head.reshape(HEAD, 2)
+        self._lids[self._count] = sum(motion.eyes), motion.rest[UPPER_LIDS].max()
         self._count += 1
         self.records.append(motion)
         self._forget(motion.time - self._seconds)
@@ -51,9 +54,11 @@ class TrackHistory:
         live = self._count - self._first
         size = max(1024, 2 * live)
         time, shift = np.empty(size), np.empty((size, K + HEAD, 2), np.float32)
+        lids = np.empty((size, 2), np.float32)
         time[:live] = self._time[self._first : self._count]
         shift[:live] = self._shift[self._first : self._count]
-        self._time, self._shift, self._first, self._count = time, shift, 0, live
+        lids[:live] = self._lids[self._first : self._count]
+        self._time, self._shift, self._lids, self._first, self._count = time, shift, lids, 0, live
 
     @property
     def time(self) -> NDArray[np.float64]:
@@ -64,6 +69,11 @@ class TrackHistory:
     def shift(self) -> Array:
         """(n, K + HEAD, 2) percent of OED."""
         return self._shift[self._first : self._count]
+
+    @property
+    def lids(self) -> Array:
+        """(n, 2) lid gap over eye width, both eyes together; how well the upper lids were seen, 0..1."""
+        return self._lids[self._first : self._count]
 
     @property
     def live(self) -> list[Motion]:

@@ -177,6 +177,13 @@ def test_a_hole_of_seconds_is_no_movement_and_no_crash():
     assert windows(motions(time, [(SMILE, course)]), MacroSpotter(SpotConfig())) == []
 
 
+def test_a_hole_after_a_movement_is_no_crash():
+    """What is decided when the first picture after seconds without one comes."""
+    time = np.concatenate([clock(3), [9.0, 9.005, 9.01]])
+    course = 2.0 * pulse(time, 2.5, 2.64, 2.9)
+    assert len(windows(motions(time, [(SMILE, course)]))) <= 1
+
+
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_a_low_noise_factor_is_allowed(factor):
     windows(motions(clock(3), []), Spotter(SpotConfig(noise_factor=factor)))

@@ -44,9 +44,10 @@ F32 = NDArray[np.float32]
 Gray = NDArray[np.uint8]
 Rng = np.random.Generator
 
-SIZES = (50.0, 60.0, 75.0, 90.0, 105.0, 125.0)
-"""Eye distances in pixels."""
-CRFS = (14, 18, 21, 23, 26, 29, 32)
+SIZES, SMALL = (75.0, 130.0), (46.0, 75.0)
+"""Eye distances in pixels: of most clips, and ..."""
+OFTEN_SMALL = 0.25
+"""... of this share of them."""
 PRESETS = ("ultrafast", "veryfast", "fast")
 LANDMARK_BIAS, LANDMARK_NOISE, LANDMARK_S = 0.006, 0.003, 0.05
 """OED, how far a detector's points are off for good and from moment to moment; seconds it remembers."""
@@ -109,7 +110,8 @@ def make(plan: Plan, cast: Cast, number: int) -> tuple[list[Motion], dict[str, A
     """One clip: motion records and truth; the same plan and number give the same."""
     rng = np.random.default_rng([plan.seed, number])
     camera = Camera.random(rng, plan.fps[number % len(plan.fps)], (640, 480))
-    camera = replace(camera, oed=float(rng.choice(SIZES)), crf=int(rng.choice(CRFS)))
+    sizes = SMALL if rng.random() < OFTEN_SMALL else SIZES
+    camera = replace(camera, oed=float(np.rint(rng.uniform(*sizes))))
     name, photo, points = cast.photos[int(rng.integers(len(cast.photos)))]
     if rng.random() < 0.5:
         photo, points = mirrored(photo, points)
