@@ -13,6 +13,7 @@ from tiny_paper import SIZES
 
 from microau.engine.errors import MicroauError
 from microau.training.towers import ClipSizes, clip_model
+from microau.training.towers.library import open_clip
 from microau.training.towers.weights import weights_file
 
 
@@ -33,6 +34,85 @@ def test_a_local_safetensors_file_fills_both_towers(published, tmp_path):
     torch.manual_seed(12)
     assert same(clip_model(SIZES, str(path)), published)
     assert not same(clip_model(SIZES, "random"), published)
+
+
+def test_a_file_of_transformers_gives_what_transformers_gives(tmp_path):
+    """Its own model, drawn at random and saved by itself, against ours from that file."""
+    open_clip()  # mends torchvision, which transformers wants too
+    clip = pytest.importorskip("transformers.models.clip", reason="transformers is not installed")
+    text = {"hidden_size": 16, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
+    text |= {"vocab_size": 49408, "bos_token_id": 49406, "eos_token_id": 49407}
+    vision = {"hidden_size": 24, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 2}
+    vision |= {"image_size": 56, "patch_size": 8}
+    torch.manual_seed(5)
+    theirs = clip.CLIPModel(
+        clip.CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
+    ).eval()
+    for parameter in theirs.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    path = tmp_path / "model.safetensors"
+    save_file({name: value.contiguous() for name, value in theirs.state_dict().items()}, path)
+    ours = clip_model(SIZES, str(path)).eval()
+    image, words = (
+        torch.randn(2, 3, 56, 56),
+        open_clip().tokenize(["The chin is rising", "The chin is not rising"]),
+    )
+    with torch.no_grad():
+        said = theirs(input_ids=words, pixel_values=image)
+        torch.testing.assert_close(
+            ours.encode_image(image, normalize=True), said.image_embeds, atol=1e-5, rtol=1e-4
+        )
+        torch.testing.assert_close(
+            ours.encode_text(words, normalize=True), said.text_embeds, atol=1e-5, rtol=1e-4
+        )
+    assert torch.equal(ours.logit_scale, theirs.logit_scale)
+
+
+def test_names_of_transformers_reach_every_place(published, tmp_path):
+    """The way back by hand, without that library: nothing is left out, nothing is left over."""
+    state = published.state_dict()
+    theirs = {}
+    for name, tensor in state.items():
+        tower = "vision_model" if name.startswith("visual.") else "text_model"
+        short = name.removeprefix("visual.")
+        if short.startswith("transformer.resblocks."):
+            number, part = short.removeprefix("transformer.resblocks.").split(".", 1)
+            start = f"{tower}.encoder.layers.{number}."
+            if "in_proj" in part:
+                kind = part.rpartition("_")[2]
+                for letter, third in zip("qkv", tensor.chunk(3), strict=True):
+                    theirs[f"{start}self_attn.{letter}_proj.{kind}"] = third.clone()
+                continue
+            for ours, other in (
+                ("attn.out", "self_attn.out"),
+                ("ln_", "layer_norm"),
+                ("c_fc", "fc1"),
+                ("c_proj", "fc2"),
+            ):
+                part = part.replace(ours, other)
+            theirs[start + part] = tensor
+    flat = {
+        "logit_scale": "logit_scale",
+        "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+        "positional_embedding": "text_model.embeddings.position_embedding.weight",
+        "visual.class_embedding": "vision_model.embeddings.class_embedding",
+        "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+        "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+    } | {
+        f"{ours}.{kind}": f"{other}.{kind}" for kind in ("weight", "bias") for ours, other in (
+            ("ln_final", "text_model.final_layer_norm"), ("visual.ln_pre", "vision_model.pre_layrnorm"),
+            ("visual.ln_post", "vision_model.post_layernorm"))
+    }  # fmt: skip
+    theirs |= {other: state[ours] for ours, other in flat.items()}
+    theirs["text_projection.weight"] = state["text_projection"].T
+    theirs["visual_projection.weight"] = state["visual.proj"].T
+    path = tmp_path / "model.safetensors"
+    save_file({name: value.contiguous() for name, value in theirs.items()}, path)
+    assert same(clip_model(SIZES, str(path)), published)
+    del theirs["text_model.encoder.layers.0.mlp.fc1.bias"]
+    save_file({name: value.contiguous() for name, value in theirs.items()}, path)
+    with pytest.raises(MicroauError, match="not the weights of a CLIP"):
+        clip_model(SIZES, str(path))
 
 
 def test_a_pickle_of_tensors_is_read_in_the_restricted_way(published, tmp_path):

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from ...engine.errors import MicroauError
 from .library import open_clip
+from .renaming import MARK, to_open_clip
 
 ARCHITECTURE = "ViT-B-32"
 RANDOM = "random"
@@ -80,8 +82,8 @@ class ClipSizes:
 def clip_model(sizes: ClipSizes, pretrained: str) -> Any:
     """open_clip's CLIP with both towers, filled.
 
-    pretrained  'openai' or another tag of open_clip for ViT-B-32; the path of a file; 'random': as
-                torch's generator has it
+    pretrained  'openai' or another tag of open_clip for ViT-B-32; the path of a file, of open_clip or (as
+                safetensors) of transformers; 'random': as torch's generator has it
     """
     package = open_clip()
     source = None if pretrained == RANDOM else weights_file(sizes, pretrained)
@@ -127,7 +129,10 @@ def _fill(model: nn.Module, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*TorchScript archive")  # refused below, in one line
-            package.load_checkpoint(model, str(path), strict=True, weights_only=True)
+            if path.suffix == ".safetensors" and MARK in (tensors := load_file(path)):
+                model.load_state_dict(to_open_clip(tensors))
+            else:
+                package.load_checkpoint(model, str(path), strict=True, weights_only=True)
     except (SafetensorError, pickle.UnpicklingError) as error:
         raise MicroauError(f"{path}: not opened: {_first_line(error)}. {_advice(path)}") from None
     except (RuntimeError, KeyError, AttributeError, StopIteration) as error:
@@ -140,7 +145,7 @@ def _fill(model: nn.Module, path: Path) -> None:
 def _advice(path: Path) -> str:
     if path.suffix in PICKLES:
         return "A pickle is read in torch's restricted way only: convert it to safetensors"
-    return "Give open_clip's own file of ViT-B-32, as safetensors"
+    return "Give the safetensors file of ViT-B-32 that open_clip or transformers has"
 
 
 def _first_line(error: BaseException) -> str:
