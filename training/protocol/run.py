@@ -147,7 +147,10 @@ def predictions_of(test: Samples, answer: Answer, choice: Choice, fold: str) -> 
 
 
 def _collect(folder: Path, folds: list[Fold]) -> Predictions:
-    """Pool the folds into the tables of the run."""
+    """Pool the folds into the tables of the run; what a kill left behind in finished folds goes."""
+    for fold in folds:
+        for state in (folder / "folds" / fold.name).rglob("state.safetensors"):
+            state.unlink()
     tables = [read_predictions(folder / "folds" / fold.name / PREDICTIONS) for fold in folds]
     pooled = joined(tables)
     rows = [
