@@ -9,21 +9,31 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 
 SWITCH_S = 0.001
 """Seconds after which a busy thread lets another one in."""
+_lock = threading.Lock()
+_inside: list[float] = []
+"""Of every stream inside: the switch interval that it found."""
 
 
 @contextlib.contextmanager
 def steady() -> Iterator[None]:
-    """Inside the with-block what lives now is no longer looked at by the collector; undone on leaving."""
-    before = sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(min(SWITCH_S, before))
+    """Inside the with-block what lives now is no longer looked at by the collector; the last stream that
+    leaves undoes it.
+    """
+    with _lock:
+        _inside.append(_inside[0] if _inside else sys.getswitchinterval())
+        gc.collect()
+        gc.freeze()
+        sys.setswitchinterval(min(SWITCH_S, _inside[0]))
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
-        gc.unfreeze()
+        with _lock:
+            before = _inside.pop()
+            if not _inside:
+                sys.setswitchinterval(before)
+                gc.unfreeze()

@@ -114,4 +114,5 @@ def test_what_was_held_back_is_told_before_the_failure(monkeypatch, settings, re
             items.extend(step.items for step in session.steps())
     assert len(items) == 321
     (event,) = (item for item in items[-1] if isinstance(item, Event))
-    assert (event.onset_frame, event.apex_frame) == (recorded[1][0].onset_frame, recorded[1][0].apex_frame)
+    for name in ("onset_frame", "apex_frame"):  # with less of the future to weigh it by
+        assert abs(getattr(event, name) - getattr(recorded[1][0], name)) <= 6
