@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,37 +23,25 @@ from ..engine.engines.torch import TorchEngine
 from ..engine.errors import MicroauError
 from ..engine.inference import INPUTS, OUTPUTS, open_engine
 from ..training.checkpoint import Trained, load
-from ..training.flow_samples import FlowSamples, read_shards
-from .bundle import Deployed, describe, write_bundle
+from .bundle import Deployed, write_bundle
 from .compare import (
     Figures,
     answers,
     as_json,
+    gap_table,
     gaps,
-    inputs_of,
-    labels_of,
     medians_ms,
     quality,
     table,
 )
+from .material import Material, read_material
 from .quantise import VARIANTS, convert_file
 
 Array = NDArray[np.float32]
-CALIBRATION = 256
-"""Samples on which ranges are measured."""
-JUDGED = 1024
-"""Most samples on which a variant is judged."""
+ROWS = 64
+"""Samples that torch computes at once."""
 TIMED = ("fp32", "int8-dynamic", "int8-static")
 """Variants for CPUs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """Flow samples as inputs of the model."""
-
-    calibration: Mapping[str, Array]
-    judged: Mapping[str, Array]
-    labels: NDArray[np.int64]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +61,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.variants and args.samples is None:
         raise MicroauError("--variants needs --samples: the folder of flow samples that microau-train made")
     trained = load(args.checkpoint)
-    material = _material(args.samples, trained) if args.samples else None
+    material = read_material(args.samples, trained) if args.samples else None
     bundle = write_bundle(trained, args.out, args.out.stem)
     print(f"{args.out}: {len(bundle.units)} units, {args.out.stat().st_size / 1e6:.2f} MB")
     if material is not None:
@@ -88,6 +75,7 @@ def _compare(args: argparse.Namespace, trained: Trained, material: Material) -> 
     paths = {"fp32": args.out} | _variants(args.out, args.variants, material)
     figures = _figures(paths, trained, material)
     print(table(figures))
+    print(gap_table(figures))
     if args.report is not None:
         args.report.write_text(json.dumps(as_json(figures), indent=1) + "\n")
 
@@ -102,27 +90,6 @@ def _variants(out: Path, names: Sequence[str], material: Material) -> dict[str, 
     for name, path in paths.items():
         convert_file(out, path, name, material.calibration)
     return paths
-
-
-def _material(folder: Path, trained: Trained) -> Material:
-    """Before anything is written: samples that do not belong are refused."""
-    bundle = describe(trained, folder, "", "")
-    samples = read_shards(sorted(folder.rglob("*.safetensors")))
-    samples.spec.require(bundle.flow, "the flow samples")
-    if samples.aus != tuple(trained.model.layout.aus):
-        raise MicroauError(f"the flow samples are of units {samples.aus}, which are not the checkpoint's")
-    split = trained.card.get("split", {})
-    known = samples.of(split["train"]) if split else samples
-    unknown = samples.of(split["validation"]) if split else samples
-    if not len(known) or not len(unknown):
-        raise MicroauError("the samples hold none of the persons of the checkpoint's split")
-    known, unknown = _spread(known, CALIBRATION), _spread(unknown, JUDGED)
-    return Material(inputs_of(known, bundle), inputs_of(unknown, bundle), labels_of(unknown, bundle))
-
-
-def _spread(samples: FlowSamples, count: int) -> FlowSamples:
-    """At most `count` samples, evenly from all persons."""
-    return samples.take(np.unique(np.linspace(0, len(samples) - 1, count).astype(np.intp)))
 
 
 def _figures(paths: Mapping[str, Path], trained: Trained, material: Material) -> list[Figures]:
@@ -152,8 +119,8 @@ def _torch(trained: Trained, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """The answers of the model that was trained, in torch."""
     deployed = Deployed(trained).eval()
     parts = []
-    for start in range(0, len(inputs["flow"]), CALIBRATION):
-        rows = [torch.from_numpy(inputs[name][start : start + CALIBRATION]) for name in INPUTS]
+    for start in range(0, len(inputs["flow"]), ROWS):
+        rows = [torch.from_numpy(inputs[name][start : start + ROWS]) for name in INPUTS]
         with torch.no_grad():
             parts.append([output.numpy() for output in deployed(*rows)])
     columns = zip(*parts, strict=True)
@@ -168,7 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="bundle to write, .onnx")
     variants = "also write these beside it, as <name>.<variant>.onnx: %(choices)s"
     add("--variants", nargs="+", choices=VARIANTS[1:], default=[], metavar="VARIANT", help=variants)
-    add("--samples", type=Path, metavar="DIR", help="flow samples, as microau-train keeps them (--cache)")
+    add(
+        "--samples",
+        type=Path,
+        metavar="DIR",
+        help="flow samples of microau-train (--cache), or a data set that microau-data prepared",
+    )
     add("--calibration", type=Path, metavar="NPZ", help="keep the inputs that ranges were measured on")
     add("--report", type=Path, metavar="JSON", help="write the figures")
     return parser

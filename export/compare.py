@@ -108,6 +108,15 @@ def table(figures: Sequence[Figures]) -> str:
     return "\n".join(lines)
 
 
+def gap_table(figures: Sequence[Figures]) -> str:
+    """Largest and mean difference from torch in every output, one line per variant and output."""
+    lines = [f"{'difference from torch':<24}{'output':<18}{'largest':>9}{'mean':>9}"]
+    for one in figures:
+        for output, (largest, mean) in one.gap.items():
+            lines.append(f"{one.variant:<24}{output:<18}{largest:>9.1e}{mean:>9.1e}")
+    return "\n".join(lines)
+
+
 def as_json(figures: Sequence[Figures]) -> list[dict[str, Any]]:
     """For a report; a time that was not measured is null."""
     return [

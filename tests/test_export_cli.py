@@ -133,7 +133,8 @@ def test_labels_leave_out_what_is_neither(trained):
 
     recipe, samples = Recipe(), flow_samples(3)
     samples.amplitude[0, 0] = (recipe.moves + recipe.still) / 2
-    bundle = type("B", (), {"units": [type("U", (), {"sided": False})] * len(AUS)})
+    units = [type("U", (), {"sided": False, "au": au}) for au in AUS]
+    bundle = type("B", (), {"units": units})
     assert labels_of(samples, bundle)[0, 0] == -1
 
 

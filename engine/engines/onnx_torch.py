@@ -208,7 +208,8 @@ def _slice(_: Attributes, x: Tensor, lists: list[Any]) -> Tensor:
     steps = lists[3] if len(lists) > 3 else [1] * len(starts)
     where = [slice(None)] * x.dim()
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        where[axis] = slice(start, min(end, x.shape[axis]), step)  # 'to the end' is the largest int64
+        size = x.shape[axis]  # 'from the beginning' and 'to the end' may be the extremes of int64
+        where[axis] = slice(max(start, -size), max(-size, min(end, size)), step)
     return x[tuple(where)]
 
 
