@@ -127,7 +127,7 @@ def _page(
     if lines:
         hours = reproduce.hours_of_the_whole(lines, args.out, settings)
         facts.append(
-            f"every fold at 80 epochs would take about {hours:.1f} h on one process (extrapolated)"
+            f"every fold at 80 epochs would take about {hours:.1f} h, one after the other (extrapolated)"
         )
     parts = ["# Micro-AU CLIP, reproduced", "\n".join(f"* {fact}" for fact in facts), NOTE]
     parts += [tables_page(lines, outcomes, args.dataset)] if lines else []

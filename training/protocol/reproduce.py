@@ -114,7 +114,10 @@ def outcome(line: Line, out: Path, draws: int = 1000) -> Outcome:
 
 
 def hours_of_the_whole(lines: Iterable[Line], out: Path, base: Settings, epochs: int = 80) -> float:
-    """Hours on one process for every fold and all epochs, from what the folds here took; linear in both."""
+    """Hours for every fold and all epochs, one after the other, from what the folds here took; linear in both.
+
+    On a CPU the time of the process itself counts, so other programs on the machine do not matter.
+    """
     whole = replace(base, protocol=replace(base.protocol, first=0))
     folds = len(chosen_folds(whole, load_samples(whole)))
     runs = {line.folder: line for line in lines if line.settings is not None}

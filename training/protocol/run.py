@@ -92,11 +92,12 @@ def run_fold(folder: Path, number: int, extra: Extra, say: Say) -> int:
     here.mkdir(parents=True, exist_ok=True)
     train, test = guarded(samples, fold.train, fold.test)
     tell = partial(_prefixed, say, fold.name)
-    began = time.perf_counter()
+    clock = time.process_time if settings.recipe.device == "cpu" else time.perf_counter
+    began = clock()
     choice, kept = choose(train, settings, here, tell)
     fitted = _fit(train, test, settings, choice, kept, here, tell)
     write_json(here / "choice.json", asdict(choice))
-    write_json(here / "notes.json", fitted.notes() | {"seconds": round(time.perf_counter() - began, 1)})
+    write_json(here / "notes.json", fitted.notes() | {"seconds": round(clock() - began, 1)})
     write_curves(here / "curve.csv", fitted.curve)
     if extra.keep_weights or fold.name == extra.keep_fold:
         fitted.save(here)
