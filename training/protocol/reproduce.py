@@ -114,7 +114,7 @@ def outcome(line: Line, out: Path, draws: int = 1000) -> Outcome:
 
 
 def hours_of_the_whole(lines: Iterable[Line], out: Path, base: Settings, epochs: int = 80) -> float:
-    """Hours for every fold and all epochs, one after the other, from what the folds here took; linear in both.
+    """Hours for every fold and all epochs, one after the other, from what the folds took; linear in both.
 
     On a CPU the time of the process itself counts, so other programs on the machine do not matter.
     """
