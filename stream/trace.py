@@ -52,6 +52,12 @@ class Trace:
             while points[0][0] < oldest:
                 points.popleft()
 
+    def copy(self) -> Trace:
+        """As it is now, for a thread that draws while more rows come."""
+        other = Trace(self._ahead_s)
+        other._rows = {face_id: points.copy() for face_id, points in self._rows.items()}
+        return other
+
     def draw(self, strip: Rgb, moment: float, events: Sequence[Event], size: float) -> None:
         """Fill a strip (h, W, 3): the time `moment` stands under the line, text is `size` pixels high."""
         strip[:] = DARK
