@@ -45,6 +45,8 @@ ANOTHER_SCENE = 0.72
 """Change of the crop from one frame to the next (1 - correlation) plus the growth of the share of the
 bony discs' variance that their reference does not explain. Joined clips of different persons reach 0.8 to
 1.7, heads that turn quickly at 25 frames per second 0.55, blinks and speech 0.2."""
+UNLIKE = 0.2
+"""Growth of that share below which nothing else is looked at: cuts reach 0.3 to 0.9."""
 ASTRAY = 0.08
 """OED; where half of the regions lie farther from their landmarks, something else is followed: after a
 scene cut the landmarks take a few frames to find the new face. Fast turns reach 0.04."""
@@ -99,7 +101,8 @@ class FaceMotion:
         self._motion = np.zeros(6, np.float32)
         self._residual = np.zeros((len(STIFFNESS), 2), np.float32)
         self._prior = STIFFNESS
-        self._look = np.zeros(LOOK * LOOK, np.float32)
+        self._crop: Gray = np.zeros((CROP, CROP), np.uint8)
+        self._found_at = self._landmarks = np.zeros_like(self._residual)
         self._unlike = 0.0
 
     def push(self, frame: Frame, face: Face) -> Motion:
@@ -108,7 +111,7 @@ class FaceMotion:
             return self._begin(frame, face)
         crop = frame.picture.warp_luma(self._matrix, (CROP, CROP))
         error = self._follow(smooth(crop), face)
-        if self._is_another_scene(crop, error, face):
+        if self._is_another_scene(crop, error):
             return self._begin(frame, face)
         motion = self._record(frame, face, crop, error, cut=False)
         if self._has_moved_far(face):
@@ -123,21 +126,24 @@ class FaceMotion:
         self._take(crop, face)
         return self._record(frame, face, crop, np.zeros(len(STIFFNESS), np.float32), cut=True)
 
-    def _is_another_scene(self, crop: Gray, error: Array, face: Face) -> bool:
+    def _is_another_scene(self, crop: Gray, error: Array) -> bool:
         """True at a cut: the picture has leapt and the bones are not where they were, or something
         that is not this face is being followed.
         """
         assert self._reference is not None
-        look, before, known = look_of(crop), self._look, self._unlike
-        self._look, self._unlike = look, self._reference.unlike(error, BONY)
-        leap = 1 - float(look @ before) + self._unlike - known
-        astray = np.hypot(*(self._shift() - self._landmark_shift(face)).T)
-        return leap > ANOTHER_SCENE or float(np.median(astray)) > ASTRAY
+        before, self._crop = self._crop, crop
+        known, self._unlike = self._unlike, self._reference.unlike(error, BONY)
+        if self._unlike - known > UNLIKE:
+            leap = 1 - float(look_of(crop) @ look_of(before)) + self._unlike - known
+            if leap > ANOTHER_SCENE:
+                return True
+        away = self._found_at - self._landmarks
+        return bool(np.partition((away**2).sum(axis=1), len(away) // 2)[len(away) // 2] > ASTRAY**2)
 
     def _take(self, crop: Gray, face: Face) -> None:
         """Make this frame the reference."""
         image = smooth(crop)
-        self._look, self._unlike = look_of(crop), 0.0
+        self._crop, self._unlike = crop, 0.0
         points = to_crop(face.points, self._matrix)
         self._middles = centres(points)
         self._reference = make_reference(image, self._middles)
@@ -150,7 +156,7 @@ class FaceMotion:
 
     def _follow(self, image: Array, face: Face) -> Array:
         """Track the regions and split their motion into the head's and the face's own."""
-        landmarks = self._landmark_shift(face)
+        landmarks = self._landmarks = self._landmark_shift(face)
         guess = self._best_guess(landmarks)
         if guess is not self._motion:
             # A leap is only a place to look from: what is expected of bare skin must come from the discs
@@ -171,6 +177,7 @@ class FaceMotion:
         lost = _lost(shift, error, landmarks)
         if lost.any():
             self._search_again(lost, image, landmarks, shift, error)
+        self._found_at = shift
         prior = self._prior * np.exp(-((error / np.float32(DOUBTFUL_ERROR)) ** 2))
         found = fit_rigid(self._places, shift, prior.astype(np.float32))
         return found, np.asarray(shift - rigid_shift(found, self._places), np.float32), error
@@ -188,10 +195,6 @@ class FaceMotion:
         again = _lost(found, gap, landmarks[lost])
         shift[lost] = np.where(again[:, None], landmarks[lost], found)
         error[lost] = np.where(again, error[lost], gap)
-
-    def _shift(self) -> Array:
-        """(K, 2) OED since the reference, the head's motion with it."""
-        return np.asarray(self._residual + rigid_shift(self._motion, self._places), np.float32)
 
     def _landmark_shift(self, face: Face) -> Array:
         """(K, 2) OED: how far the landmarks say that each region has moved since the reference. Coarse,

@@ -22,7 +22,7 @@ SHORTEST_S = 0.03
 """Seconds, least rise and fall."""
 LONGEST_HOLD_S = 0.06
 """Seconds at the top at most."""
-TOP = 0.985
+TOP = 0.995
 """The apex is where the curve first reaches this share of its height: real tops are flat, and what a coder
 calls the apex is the first frame of it."""
 REACHED = float(np.arccos(1 - 2 * TOP) / np.pi)
