@@ -89,7 +89,7 @@ class Run:
 
             probe = self._session.source.probe
             reach_s = self._session.pipeline.reach_back_ms / 1000 + LATE_S * self._session.live
-            yield Overlay(Path(output.overlay), reach_s, probe.sample_aspect)
+            yield Overlay(Path(output.overlay), reach_s, probe.sample_aspect, live=self._session.live)
         if output.view:
             from .view import View
 
@@ -117,6 +117,7 @@ class Run:
     def _finish(self, status: str) -> None:
         """Close every sink and complete run.json; an error here counts unless there was one before."""
         error = self._close_sinks()
+        self._say_all([sink.remark for sink in self._sinks if sink.remark])
         if error is not None and status != "failed":
             self._session.ending = str(error)
             self._write_record("failed")

@@ -17,6 +17,9 @@ class Sink:
     ending = ""
     """Why the run may end, in words: its reader has left, its window was closed. '' while it goes on."""
 
+    remark = ""
+    """What the user should know once it is closed, in a sentence."""
+
     def row(self, row: FrameRow) -> None:
         """What was measured on one face in one frame, in order of frames."""
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -120,6 +121,33 @@ def test_frames_held_back_are_bounded_in_bytes(tmp_path, monkeypatch):
         assert len(sink._held) <= 10
     sink.close()
     assert len(pictures(tmp_path / "o.mp4")) == len(STEADY)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_recording_waits_for_the_drawing_and_a_camera_does_not(tmp_path, monkeypatch, live):
+    gate, draw = threading.Event(), overlay.annotate
+
+    def slowly(*told):
+        assert gate.wait(10)
+        return draw(*told)
+
+    monkeypatch.setattr(overlay, "annotate", slowly)
+    sink = Overlay(tmp_path / "o.mp4", 0.0, live=live)
+    if not live:
+        gate.set()
+    for index, ms in enumerate(STEADY):
+        sink.frame(frame(index, ms), [])
+    gate.set()
+    sink.close()
+    seen = pictures(tmp_path / "o.mp4")
+    assert len(seen) == (overlay.WAITING if live else len(STEADY))
+    assert (f"{len(STEADY) - overlay.WAITING} frames left out" in sink.remark) == live
+    assert np.allclose(list(seen), [ms / 1000 for ms in STEADY[: len(seen)]])
+
+
+def test_an_overlay_leaves_no_thread(tmp_path):
+    write(tmp_path / "o.mp4", STEADY[:5])
+    assert not [one for one in threading.enumerate() if one.name.startswith("overlay")]
 
 
 def test_two_frames_of_one_moment_do_not_break_the_file(tmp_path):

@@ -3,6 +3,9 @@
 An event is known only after it is over, so frames are held back until every event that may begin in
 them is decided; their number is bounded in bytes, and very large pictures at high rates are written
 earlier: their events are then drawn from later on.
+
+Drawing and encoding take longer than the analysis, so a thread of its own does both. A recording waits
+for it; where a live input is too fast for it, frames are left out here and counted.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,9 +27,12 @@ from ..events import Event, FrameRow
 from ..files import check_writable, replacing, writing
 from ..sink import Sink
 from ..trace import PAST_S, Trace
+from ..wording import count
 
 HELD_BYTES = 512 * 2**20
 """Bytes of pictures that are held back at most."""
+WAITING = 16
+"""Frames that wait for the thread at most."""
 MARK = "annotated by microau"
 """Comment in the file, by which an overlay of ours is known and may be overwritten."""
 
@@ -69,10 +76,13 @@ class Overlay(Sink):
     path      the .mp4; it appears when it is complete
     delay_s   seconds after which every event that touches a frame is decided
     aspect    width of a pixel over its height
+    live      leave frames out rather than wait
     """
 
-    def __init__(self, path: Path, delay_s: float, aspect: Fraction = Fraction(1)) -> None:
-        self._path, self._delay_s, self._aspect = path, delay_s, aspect
+    def __init__(
+        self, path: Path, delay_s: float, aspect: Fraction = Fraction(1), *, live: bool = False
+    ) -> None:
+        self._path, self._delay_s, self._aspect, self._live = path, delay_s, aspect, live
         self._held: deque[_Held] = deque()
         self._too_small: set[int] = set()
         self._bytes = 0
@@ -81,6 +91,9 @@ class Overlay(Sink):
         self._video: _Video | None = None
         self._cleanup = contextlib.ExitStack()
         self._error: MicroauError | None = None
+        self._left_out = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="overlay")
+        self._writing: deque[Future[None]] = deque()
 
     def row(self, row: FrameRow) -> None:
         self._trace.add(row)
@@ -95,30 +108,52 @@ class Overlay(Sink):
         self._too_small.clear()
         self._bytes += _size(frame.picture)
         while self._held and self._is_due(frame.time):
-            self._write_oldest()
+            self._write_oldest(patient=not self._live)
 
     def close(self) -> None:
         """Write what is held back, and put the file in place; after an error, leave no file."""
-        with self._cleanup:
+        with self._cleanup, self._pool:
             if self._error is not None:
                 raise self._error
             while self._held:
-                self._write_oldest()
+                self._write_oldest(patient=True)
+            self._settle(0)
             if self._video is not None:
                 self._video.finish()
+        if self._left_out:
+            frames = count(self._left_out, "frame")
+            self.remark = f"{self._path}: {frames} left out, the input was too fast to draw them all"
 
     def _is_due(self, newest: float) -> bool:
         return self._held[0].frame.time + self._delay_s <= newest or self._bytes > HELD_BYTES
 
-    def _write_oldest(self) -> None:
+    def _write_oldest(self, *, patient: bool) -> None:
+        """Hand the oldest frame to the thread; where that is behind, wait for it or leave the frame out."""
         held = self._held.popleft()
         frame = held.frame
         self._bytes -= _size(frame.picture)
         self._events = [event for event in self._events if event.offset_s > frame.time - PAST_S]
-        picture = annotate(frame, held.faces, self._events, self._trace, held.too_small)
+        self._settle(WAITING - 1 if patient else len(self._writing))
+        if len(self._writing) >= WAITING:
+            self._left_out += 1
+            return
+        # Copies, since rows and events go on coming while it is drawn.
+        job = self._pool.submit(self._draw, held, tuple(self._events), self._trace.copy())
+        self._writing.append(job)
+
+    def _settle(self, most: int) -> None:
+        """Let go of what is written, and wait until no more than `most` frames are outstanding."""
+        while self._writing and (self._writing[0].done() or len(self._writing) > most):
+            self._writing.popleft().result()
+
+    def _draw(self, held: _Held, events: tuple[Event, ...], trace: Trace) -> None:
+        """In the thread; after an error nothing more is written."""
+        if self._error is not None:
+            return
+        picture = annotate(held.frame, held.faces, events, trace, held.too_small)
         try:
             with writing(self._path):
-                self._encode(frame, picture)
+                self._encode(held.frame, picture)
         except MicroauError as error:
             self._error = error
             raise
