@@ -123,6 +123,8 @@ class Run:
             self._write_record("failed")
             raise error
         self._write_record(status)
+        if status == "failed" and self._opened:  # what there is until then; the error's line comes below
+            self._reporter.say(summary(self._session, self._out))
 
     def _close_sinks(self) -> MicroauError | None:
         """Close all, also where one fails; the first error."""

@@ -7,6 +7,7 @@ input, PyAV and all stages of the analysis lie between that driver and what is s
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -113,7 +114,10 @@ def test_unplugged_in_the_middle_what_was_found_is_kept(driver, tmp_path):
         rest, said = running.communicate(timeout=60)
     assert running.returncode == 2
     last = f"camera {DEVICE} broke off (No such device); is it plugged in?"
-    assert said.splitlines()[-1] == f"microau: {last}"
+    *_, summary, error = said.splitlines()
+    assert error == f"microau: {last}"
+    assert re.match(r"microau: [1-9]\d* candidate event", summary)
+    assert summary.endswith(f"results in {tmp_path / 'results'}")
     wish = f"{DEVICE} was asked for 1920x1080 at 500 frames/s; its driver set 640x480, 100 frames/s, mjpeg"
     assert f"microau: {wish}\n" in said
     made = json.loads((tmp_path / "results" / "run.json").read_text())
