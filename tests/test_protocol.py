@@ -524,6 +524,7 @@ class TestSettings:
             ("[select]\nshare = 2", "select.share is 2"),
             ("[select]\nthresholds = 'half'\nrefit = false", "select.refit"),
             ("[select]\ngrid = { alpha = 1 }", "select.grid"),
+            ("[select]\nepochs = 'inner'\nrefit = false", "select.epochs = inner needs refit"),
             ("[protocol]\nkind = 'kfold'\nfolds = 9", "folds is 9: give 2 to 4"),
             ("[protocol]\nkind = 'cross'\ntest = ['samm']", "cross: samples to train on"),
             ("x = ", "no settings"),

@@ -27,7 +27,7 @@ from ..figures.attention import unit_points
 from ..layout import Layout
 from ..model import Prediction
 from ..paper.network import PaperModel
-from .folds import Fold
+from .folds import Fold, inner_split
 from .learner import Job, Say, make_learner
 from .network import NetworkLearner
 from .run import chosen_folds, load_samples
@@ -96,6 +96,8 @@ def model_of(settings: Settings, run: Path, fold: Fold, say: Say) -> tuple[Netwo
     if not isinstance(learner, NetworkLearner):
         raise TypeError(f"{settings.learner.name} has no network to show")
     train = load_samples(settings).take(fold.train)
+    if settings.select.asks and not settings.select.refit:
+        train = train.take(inner_split(train, settings.select.share)[0])
     weights = here / "weights.safetensors"
     if not weights.exists():
         learner.fit(Job(train, choice["epochs"], state=here / "figure.safetensors", say=say)).save(here)
