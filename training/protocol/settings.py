@@ -114,8 +114,8 @@ class Select:
     """Keep what every epoch says of the test persons, in `epochs.safetensors`. Nothing is chosen by it; it
     lets `--as-published` show what choosing the epoch on them would have given."""
     refit: bool = True
-    """Train once more on the whole fold with what was chosen; else keep the model that was watched, which has
-    seen fewer people and costs less than half as much."""
+    """Train once more on the whole fold with what was chosen; else keep the model that was watched, which
+    has seen fewer people and costs less than half as much."""
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
