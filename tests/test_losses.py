@@ -59,15 +59,13 @@ def miaucl_by_hand(features, text, labels, scale, form) -> float:
             total += -np.mean(lm * np.log(p) + (1 - lm) * np.log(1 - p))
             continue
         for matrix, target in ((m, lm), (m.T, lm.T)):
-            rows = [
-                -(target[i] / target[i].sum() * np.log(softmax_row(scale * matrix[i]))).sum()
-                for i in range(B)
-            ]
+            share = target / target.sum(axis=1, keepdims=True) if form == "softmax" else target
+            rows = [-(share[i] * np.log(softmax_row(scale * matrix[i]))).sum() for i in range(B)]
             total += np.mean(rows) / 2
     return total
 
 
-@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("form", ["softmax", "sum", "sigmoid"])
 def test_miaucl_is_the_equation(rng, labels, form):
     features, text = rng.normal(size=(B, N, D)), rng.normal(size=(N, 2, D))
     got = contrastive(
@@ -76,7 +74,35 @@ def test_miaucl_is_the_equation(rng, labels, form):
     assert float(got) == pytest.approx(miaucl_by_hand(features, text, labels, 7.0, form))
 
 
-@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_the_sum_is_torchs_own_cross_entropy_with_the_label_matrix(rng, labels):
+    features, text = rng.normal(size=(B, N, D)), rng.normal(size=(N, 2, D))
+    truth, scale, wanted = torch.tensor(labels), torch.tensor(3.0), 0.0
+    for n in range(N):
+        rows = torch.nn.functional.normalize(torch.tensor(features[:, n]), dim=-1)
+        own = torch.nn.functional.normalize(torch.tensor(text[n, labels[:, n]]), dim=-1)
+        same = (truth[:, n, None] == truth[:, n]).double()
+        wanted += float(torch.nn.functional.cross_entropy(scale * rows @ own.T, same))
+    got = contrastive(torch.tensor(features), torch.tensor(text), truth, scale, form="sum", symmetric=False)
+    assert float(got) == pytest.approx(wanted)
+
+
+def test_sharing_the_target_is_no_different_from_the_diagonal(rng, labels):
+    """A unit has two sentences, so the texts of one state are one point: the paper's rival with the label
+    matrix of CLIP (local OrigCL) is MiAUCL itself, value and gradient, unless every one counts in full."""
+    text, truth, scale = torch.tensor(rng.normal(size=(N, 2, D))), torch.tensor(labels), torch.tensor(4.0)
+    found = {}
+    for form in ("softmax", "sum", "sigmoid"):
+        for target in ("same", "own"):
+            features = torch.tensor(np.random.default_rng(1).normal(size=(B, N, D)), requires_grad=True)
+            loss = contrastive(features, text, truth, scale, form=form, target=target)
+            loss.backward()
+            found[form, target] = torch.cat([loss.detach()[None], features.grad.flatten()])
+    torch.testing.assert_close(found["softmax", "same"], found["softmax", "own"])
+    for form in ("sum", "sigmoid"):
+        assert not torch.allclose(found[form, "same"], found[form, "own"], rtol=0.05)
+
+
+@pytest.mark.parametrize("form", ["softmax", "sum", "sigmoid"])
 def test_miaucl_without_a_sample_is_miaucl_of_the_others(rng, labels, form):
     features, text = torch.tensor(rng.normal(size=(B, 1, D))), torch.tensor(rng.normal(size=(1, 2, D)))
     truth, known = torch.tensor(labels[:, :1]), torch.ones(B, 1, dtype=torch.bool)

@@ -16,7 +16,7 @@ OWN = [row for row in ROWS if row.settings is not None]
     ("settings", "words"),
     [
         ({"pooling": "sum"}, "pooling must be one of pta, mean, max, got 'sum'"),
-        ({"form": "hinge"}, "form must be one of softmax, sigmoid"),
+        ({"form": "hinge"}, "form must be one of softmax, sum, sigmoid"),
         ({"trainable_layers": 13}, "trainable_layers must be 0 to 12, got 13"),
         ({"contrast": "none"}, "alpha 0.6 weights no loss: contrast is none; set alpha to 0"),
         ({"fusion": "add"}, "beta 1 weights no loss: only GDA has dependency weights"),

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-ContrastiveForm = Literal["softmax", "sigmoid"]
+ContrastiveForm = Literal["softmax", "sum", "sigmoid"]
 ContrastiveTarget = Literal["same", "own"]
 
 
@@ -46,7 +46,10 @@ def contrastive(
     scale     ()     learned logit scale, already exponentiated
     known     (B, N) bool
     form      how a row with several ones enters the cross-entropy, which the paper leaves open:
-              'softmax' shares the target among them; 'sigmoid' is a binary cross-entropy of every pair
+              'softmax' shares the target among them; 'sum' counts each of them in full, as torch's own
+              cross-entropy does with the label matrix as it is; 'sigmoid' is a binary cross-entropy of
+              every pair. A unit has but two sentences, so all texts of one state are one point, and
+              'softmax' with the target 'same' is then exactly 'softmax' with the target 'own'
     target    'same': samples of the same state match (Eq 10); 'own': each sample matches its own text
               alone, the diagonal of CLIP (local OrigCL of Table VIII)
     symmetric of softmax: the mean of both directions, as CLIP does, or image to text alone
@@ -63,9 +66,12 @@ def contrastive(
         losses = nnf.binary_cross_entropy_with_logits(similarity * scale, same, reduction="none")
         return (losses * pairs).sum((1, 2)).div(pairs.sum((1, 2)).clamp(min=1)).sum()
     logits = (similarity * scale).masked_fill(~pairs, -torch.inf)
-    loss = _soft_cross_entropy(logits, same * pairs, known.T)  # (N,)
+    ones = same * pairs  # (N, B, B)
+    if form == "softmax":
+        ones = ones / ones.sum(dim=2, keepdim=True).clamp(min=1)
+    loss = _soft_cross_entropy(logits, ones, known.T)  # (N,)
     if symmetric:
-        loss = (loss + _soft_cross_entropy(logits.transpose(1, 2), same * pairs, known.T)) / 2
+        loss = (loss + _soft_cross_entropy(logits.transpose(1, 2), ones, known.T)) / 2
     return loss.sum()  # Eq 11, summed over the units
 
 
@@ -107,14 +113,13 @@ def _label_matrix(labels: Tensor, target: ContrastiveTarget) -> Tensor:
 
 
 def _soft_cross_entropy(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Per unit: mean over its known rows of the cross-entropy with the row's ones as one distribution.
+    """Per unit: mean over its known rows of the cross-entropy with the row of targets.
 
     logits  (N, B, B), -inf where a pair takes no part; target (N, B, B); known (N, B)
     """
-    share = target / target.sum(dim=2, keepdim=True).clamp(min=1)
     rows = torch.where(known[:, :, None], logits, torch.zeros_like(logits))  # no row of -inf alone
     log_p = nnf.log_softmax(rows, dim=2)
-    losses = -torch.where(share > 0, share * log_p, torch.zeros_like(log_p)).sum(dim=2)  # (N, B)
+    losses = -torch.where(target > 0, target * log_p, torch.zeros_like(log_p)).sum(dim=2)  # (N, B)
     return _mean_of_known(losses.T, known.T)
 
 

@@ -68,7 +68,8 @@ class PaperOptions:
     """miaucl: Eq 9-11. local: the same with a diagonal label matrix. global: CLIP's loss between the mean
     over the units and one text about all of them. none: no text. Table VIII."""
     form: ContrastiveForm = "softmax"
-    """How a row with several ones enters the cross-entropy. Open; see `losses.contrastive`."""
+    """How a row with several ones enters the cross-entropy: softmax, sum or sigmoid (`losses.contrastive`).
+    Open. With softmax, the reading here, miaucl and local are one loss; with the others they differ."""
     symmetric: bool = True
     """Mean of both directions, image to text and text to image, as CLIP does. Open."""
     scale: float = 0.0

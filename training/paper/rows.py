@@ -8,6 +8,9 @@ own figures do, since the same run appears in several tables:
   .716 / .853). So Tables III, IV and VI were made with Add+MLP and without the GD loss, which needs GDA.
 * Table II 'GSD only' and VIII 'global OrigCL' print the same figures (.730 / .898, .638 / .812): without
   local features, the text is about the whole face.
+* Table VIII 'local OrigCL' and 'MiAUCL' differ in print. They are one loss where the ones of a row share
+  the target (`form` softmax), since a unit has but two texts: the paper's must count them otherwise. A base
+  with form 'sum' (the label matrix as it is) or 'sigmoid' tells the two rows apart.
 * Table V's best rows are the full model of II, VII, VIII and IX. (SAMM at beta 1.0 differs from .730.)
 """
 
