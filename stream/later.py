@@ -25,16 +25,20 @@ Result = TypeVar("Result")
 WAITING = 64
 """Items that may wait; more are waited for, so that memory stays bounded."""
 NICENESS = 5
-"""The thread's, on Linux: where cores are scarce, frames come first."""
+"""A modest thread's, on Linux: where cores are scarce, frames come first."""
 
 
 class Later(Generic[Item, Result]):
-    """Work in a thread inside a with-block; what it raises is raised where the results are taken."""
+    """Work in a thread inside a with-block; what it raises is raised where the results are taken.
 
-    def __init__(self, work: Callable[[Item], Result]) -> None:
+    modest  True: the thread yields to all others; for work that nobody waits for
+    """
+
+    def __init__(self, work: Callable[[Item], Result], *, modest: bool = False) -> None:
         self._work = work
         self._pending: deque[Future[Result]] = deque()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="later", initializer=_step_back)
+        begin = _step_back if modest else None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="later", initializer=begin)
 
     def add(self, items: Iterable[Item]) -> None:
         """Have these done after those added before."""
@@ -64,4 +68,5 @@ def _step_back() -> None:
     """Lower the thread's own priority; Linux counts niceness by thread."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

@@ -137,7 +137,10 @@ class Session:
         Raises MicroauError where the input breaks off, after what was still held back.
         """
         failure = None
-        with steady() if self.live else contextlib.nullcontext(), Later(self.pipeline.describe) as later:
+        with (
+            steady() if self.live else contextlib.nullcontext(),
+            Later(self.pipeline.describe, modest=self.live) as later,
+        ):
             try:
                 yield from self._frames(later)
             except MicroauError as error:  # a camera was unplugged: what it showed until then counts

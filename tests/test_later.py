@@ -1,6 +1,8 @@
 """Work done beside the stream gives what doing it in place gives, and holds nobody up."""
 
 import contextlib
+import os
+import sys
 import threading
 import time
 
@@ -64,3 +66,16 @@ def test_leaving_early_leaves_no_thread():
         assert threads()
         raise KeyError
     assert not threads()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have no niceness of their own")
+def test_a_modest_thread_yields_and_no_other_does():
+    def niceness(_):
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    mine = niceness(None)
+    with Later(niceness, modest=True) as later, Later(niceness) as eager:
+        later.add([None])
+        eager.add([None])
+        assert (later.rest(), eager.rest()) == ([min(mine + 5, 19)], [mine])
+    assert niceness(None) == mine
