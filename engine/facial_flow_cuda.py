@@ -91,7 +91,8 @@ class FacialFlowCuda:
         """Movement of `explain.NAMED` (B, P, 2) in percent OED: the one thing that comes down."""
         self._moved.copy_to_host(self._host.moved, stream=self._stream)
         self.wait()
-        return self._host.moved.copy()
+        moved: Array = self._host.moved.copy()
+        return moved
 
     def wait(self) -> None:
         """Until everything queued is done."""

@@ -3,7 +3,7 @@
 The same steps as `rigid`, `flow_image` and `explain`, for a batch of faces that lie on the device. Each
 kernel has one row (or layer) of blocks per face; only the head fit needs its threads to work together.
 """
-# mypy: allow-untyped-defs, disallow-any-decorated=False
+# mypy: allow-untyped-defs, disallow-any-decorated=False, disable-error-code="call-overload,operator"
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class TorchGraphs:
         place = None if isinstance(array, Tensor) else resident(array)
         if place is not None and place.stream != LEGACY:
             made: Any = torch.cuda.ExternalStream(place.stream, self.device)  # type: ignore[no-untyped-call]
-            torch.cuda.current_stream(self.device).wait_stream(made)  # type: ignore[no-untyped-call]
+            torch.cuda.current_stream(self.device).wait_stream(made)
         return torch.as_tensor(array, device=None if place is None else self.device)
 
     def _piece(self, arrays: Sequence[Tensor], start: int, stop: int, size: int) -> list[Tensor]:

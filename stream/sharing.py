@@ -12,14 +12,16 @@ nobody waits, and the model alone is used in turn.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..engine.batching import SharedEngine
 from ..engine.bundle import Bundle
-from ..engine.chain import LARGEST, Array, Outputs, Pairs, open_chain
+from ..engine.chain import LARGEST, Outputs, Pairs, open_chain
 from ..engine.describe import DEFAULT_BUNDLE
 from ..engine.errors import MicroauError
+from ..engine.inference import Array
 
 
 class SharedModel:
@@ -43,7 +45,7 @@ class SharedModel:
             raise MicroauError(
                 f"shared model: batch {batch} and wait {wait_ms:g} ms: at least 1; 0 to 1000"
             )
-        self._chain = open_chain(model or DEFAULT_BUNDLE, device, rebuild=rebuild)
+        self._chain = open_chain(Path(model or DEFAULT_BUNDLE), device, rebuild=rebuild)
         waits = self._chain.engine.device.kind != "cpu"
         self.wait_ms = wait_ms if waits else 0.0
         """Milliseconds that an event comes later at most because of the others."""

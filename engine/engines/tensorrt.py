@@ -194,6 +194,8 @@ class _Runner:
         largest = (self.sizes[-1], *tuple(shape)[1:])
         buffer = Buffer(largest, self.trt.nptype(self.engine.get_tensor_dtype(name)))
         undo.callback(buffer.close)
+        buffer.host[:] = 0  # the first runs compute on it: tokens are gathered by these numbers
+        buffer.upload(self.sizes[-1], self.stream)
         return buffer
 
     def _bind(self, context: Any, size: int) -> None:
