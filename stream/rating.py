@@ -1,10 +1,33 @@
-"""How sure it is that a candidate is a facial movement of micro-expression length, 0..1."""
+"""How sure it is that a candidate is a facial movement of micro-expression length, 0..1.
+
+Two raters: one learned from generated movements (`engine/scorer.py`), and the judged one, which needs no
+training and is the baseline.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from ..engine.scorer import load_scorer
 from .candidate import Candidate
+
+SCORERS = ("learned", "judged")
+UNKNOWN = 0.75
+"""Share that a curve is taken to explain where there are too few samples to fit one."""
+
+
+def rater(scorer: str, noise_factor: float, least: float, largest: float) -> Callable[[Candidate], float]:
+    """The rater of that name; the numbers are those of `rate`.
+
+    Raises MicroauError where the learned scorer's file cannot be read.
+    """
+    if scorer == "judged":
+        return lambda found: rate(found, noise_factor, least, largest)
+    learned = load_scorer()
+    return lambda found: learned(found.features)
+
 
 USUAL_S = 0.16
 """Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
@@ -21,13 +44,16 @@ def rate(found: Candidate, noise_factor: float, least: float, largest: float) ->
     stands_out = 1.5 * np.log(found.peak.strength / noise_factor) + 1.2 * np.log(span.rise / least)
     likely = 1 / (1 + np.exp(-stands_out))
     muscular = ramp(found.features["muscular"], 0.3, 0.6)
-    alone = ramp(span.isolation, 0.4, 0.9)
+    alone = ramp(span.isolation, 0.3, 0.8)
+    smooth = ramp(found.curve.explained if found.curve is not None else UNKNOWN, 0.6, 0.9)
     comes_back = ramp(span.returned, 0.4, 0.7)
     long_enough = ramp(span.offset - span.onset, 0.04, USUAL_S)
     small_enough = ramp(largest - span.rise, 0.0, 0.5 * largest)
-    unconfounded = (1 - confounds.blink) * (1 - 0.7 * confounds.head) * (1 - 0.5 * confounds.gaze)
-    unconfounded *= 1 - 0.8 * confounds.speech
-    return float(likely * muscular * alone * comes_back * long_enough * small_enough * unconfounded)
+    unconfounded = (1 - confounds.blink) * (1 - 0.4 * confounds.head) * (1 - 0.5 * confounds.gaze)
+    unconfounded *= 1 - 0.6 * confounds.speech
+    return float(
+        likely * muscular * alone * smooth * comes_back * long_enough * small_enough * unconfounded
+    )
 
 
 def ramp(value: float, low: float, high: float) -> float:
