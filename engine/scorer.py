@@ -24,7 +24,6 @@ from .errors import MicroauError
 
 Floats = NDArray[np.float64]
 
-DEFAULT_SCORER = Path(__file__).with_name("assets") / "scorer.json"
 FORMAT = 1
 
 
@@ -85,7 +84,7 @@ def read_scorer(text: str, name: str) -> Scorer:
 
 
 @lru_cache(maxsize=4)
-def load_scorer(path: Path = DEFAULT_SCORER) -> Scorer:
+def load_scorer(path: Path) -> Scorer:
     """The scorer of a file; read once. Raises MicroauError where it is missing or none."""
     try:
         return read_scorer(path.read_text(encoding="utf-8"), str(path))

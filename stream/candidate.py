@@ -29,6 +29,14 @@ BELIEVED = 0.6
 """Share of the course that a fitted curve must explain for its moments to be taken."""
 
 
+FEATURES = (
+    "log_regions", "log_units", "log_rise", "log_noise", "muscular", "isolation", "returned", "duration",
+    "rise_time", "steepness", "curve", "blink", "blink_near", "gaze", "speech", "unrest", "head",
+    "head_travel", "seen", "eyes", "mouth", "brow", "spread", "log_rate", "rivals",
+)  # fmt: skip
+"""What is measured of every candidate."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A short movement, before it is judged."""

@@ -1,36 +1,39 @@
 """How sure it is that a candidate is a facial movement of micro-expression length, 0..1.
 
-Two raters: one learned from generated movements (`engine/scorer.py`), and the judged one, which needs no
-training and is the baseline.
+The judged score is a product of fixed factors and needs no training: the default and the baseline. A score
+learned from generated movements (`training/spot_scorer.py`) takes its place where its file is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from ..engine.errors import MicroauError
 from ..engine.scorer import load_scorer
-from .candidate import Candidate
+from .candidate import FEATURES, Candidate
 
-SCORERS = ("learned", "judged")
+JUDGED = "judged"
+USUAL_S = 0.16
+"""Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
 UNKNOWN = 0.75
 """Share that a curve is taken to explain where there are too few samples to fit one."""
 
 
 def rater(scorer: str, noise_factor: float, least: float, largest: float) -> Callable[[Candidate], float]:
-    """The rater of that name; the numbers are those of `rate`.
+    """The judged score, with the numbers that `rate` takes, or that of a scorer's file.
 
-    Raises MicroauError where the learned scorer's file cannot be read.
+    Raises MicroauError where the file cannot be read or asks for what is not measured.
     """
-    if scorer == "judged":
+    if scorer == JUDGED:
         return lambda found: rate(found, noise_factor, least, largest)
-    learned = load_scorer()
+    learned = load_scorer(Path(scorer))
+    unknown = sorted(set(learned.names) - set(FEATURES))
+    if unknown:
+        raise MicroauError(f"{scorer}: asks for {unknown[0]}, which is not measured here; train it again")
     return lambda found: learned(found.features)
-
-
-USUAL_S = 0.16
-"""Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
 
 
 def rate(found: Candidate, noise_factor: float, least: float, largest: float) -> float:

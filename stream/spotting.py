@@ -23,7 +23,7 @@ from .confounds import Confounds
 from .head_leak import HeadLeak
 from .noise_floor import FIRST_NOISE, FLOOR, LENGTH, NoiseFloor
 from .peaks import CHANNELS, Moment, Peak, find_peak, strongest
-from .rating import rate
+from .rating import JUDGED, rater
 from .span import AFTER_S, NEAR_S, Span
 from .track_history import HEAD, K, TrackHistory, pulse
 from .unit_filter import UnitFilter
@@ -49,6 +49,8 @@ class SpotConfig:
     """Times the face's own noise floor that a movement must reach."""
     min_score: float = 0.5
     """0..1; candidates that score lower are not reported."""
+    scorer: str = JUDGED
+    """Who rates a candidate: judged (fixed rules), or a file that `microau.training.spot_scorer` wrote."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_ms < self.max_ms <= 1000:
@@ -105,6 +107,8 @@ class Spotter:
     def __init__(self, config: SpotConfig | None = None) -> None:
         self._config = config or SpotConfig()
         self._wait = self._config.max_ms / 1000 + AFTER_S
+        limits = self._config.noise_factor, self._config.min_amplitude, self._config.max_amplitude
+        self._rate = rater(self._config.scorer, *limits)
         self._begin()
         self._free_from = -np.inf
         """Offset of the last window: nothing before it is told again."""
@@ -244,11 +248,6 @@ class Spotter:
                     if rival is not None and self._rate(rival) > score:
                         return True
         return False
-
-    def _rate(self, found: Candidate) -> float:
-        return rate(
-            found, self._config.noise_factor, self._config.min_amplitude, self._config.max_amplitude
-        )
 
 
 def _window(found: Candidate, score: float) -> Window:

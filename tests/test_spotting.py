@@ -8,6 +8,8 @@ from motions import BROWS, SMILE, motions, pulse
 
 from microau.engine.errors import MicroauError
 from microau.engine.regions import NAMES
+from microau.engine.scorer import Scorer
+from microau.stream.candidate import FEATURES
 from microau.stream.candidates import find_candidates
 from microau.stream.macro import MacroSpotter
 from microau.stream.spotting import SpotConfig, Spotter
@@ -164,6 +166,35 @@ def test_a_weak_movement_of_many_regions_is_found():
         candidates = find_candidates(records, SpotConfig(min_amplitude=0.2))
         found += any(abs(c.span.apex - 3.65) < 0.05 for c in candidates)
     assert found >= 3
+
+
+def constant(path, logit, names=("curve", "rivals")):
+    """A scorer's file that gives every candidate the same score."""
+    n = len(names)
+    layers = ((np.zeros((1, n)), np.zeros(1)), (np.zeros((1, 1)), np.array([float(logit)])))
+    ones = np.ones(n)
+    path.write_text(Scorer(tuple(names), 0 * ones, ones, -ones, ones, layers, {}).to_json())
+    return str(path)
+
+
+def test_a_scorer_s_file_takes_the_place_of_the_rules(tmp_path):
+    time = clock(4)
+    records = motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))])
+    (found,) = windows(records, Spotter(SpotConfig(scorer=constant(tmp_path / "yes.json", 2.0))))
+    assert found.score == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-3)
+    assert windows(records, Spotter(SpotConfig(scorer=constant(tmp_path / "no.json", -2.0)))) == []
+
+
+def test_a_scorer_of_other_features_is_refused(tmp_path):
+    with pytest.raises(MicroauError, match="wisdom"):
+        Spotter(SpotConfig(scorer=constant(tmp_path / "s.json", 0.0, ("curve", "wisdom"))))
+
+
+def test_every_feature_is_measured():
+    time = clock(4)
+    (found,) = find_candidates(motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]), SpotConfig())
+    assert tuple(found.features) == FEATURES
+    assert np.isfinite(list(found.features.values())).all()
 
 
 def test_impossible_settings_are_refused():
