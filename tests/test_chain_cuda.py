@@ -7,6 +7,7 @@ put through the real compiler where numba-cuda is installed.
 import numpy as np
 import onnxruntime
 import pytest
+from commands import SAMPLE
 from numba import cuda, float32, int32, int64
 from simulated_cuda import smooth_pairs
 from test_tvl1_cuda import NEAR, on_device, simulate
@@ -23,6 +24,7 @@ from microau.engine.flow_spec import RUNTIME
 from microau.engine.inference import OUTPUTS, open_engine
 from microau.engine.landmarks import CANONICAL
 from microau.engine.registration import CROP, CROP_OED, EYE_ROW, LEFT_EYE, RIGHT_EYE
+from microau.stream.cli import main
 
 
 def test_simulated_chain_is_the_cpu_chain():
@@ -51,6 +53,18 @@ def test_simulated_event_reads_its_inputs_where_they_lie():
 def test_a_device_that_is_not_there_is_refused(device):
     with pytest.raises(MicroauError, match=r"has no (CUDA|Tensorrt)ExecutionProvider"):
         open_chain(DEFAULT_BUNDLE, device)
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="onnxruntime-gpu is installed"
+)
+def test_the_command_says_so_in_one_line_and_writes_nothing(tmp_path, capsys):
+    assert main([str(SAMPLE), "--device", "cuda", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert "device cuda:0" in told.err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(cuda.is_available(), reason="there is a CUDA device")
