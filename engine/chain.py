@@ -104,6 +104,10 @@ class CudaChain(Chain):
             pieces = [self._part(pairs, *part) for part in parts(rows, self._sizes)]
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
+    def close(self) -> None:
+        self._flows.clear()  # and with them their buffers
+        super().close()
+
     def _part(self, pairs: Pairs, start: int, stop: int, size: int) -> Outputs:
         flow, count = self._flows[size], stop - start
         flow(*(pairs[name][start:stop] for name in ("onset", "apex", "points")))

@@ -92,7 +92,7 @@ SIGNATURES = {
     kernels.measure: (FLOW, POINTS, NUMBERS, int64, float32, POINTS),
 }
 IN_SINGLE = (kernels.to_percent, kernels.to_image, kernels.pick)
-"""Those over all pixels. The fit of six numbers and the borders of the mesh are in double, as on the CPU."""
+"""Those over all pixels. The fit of six numbers and the mesh's borders are in double, as on the CPU."""
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0)])
