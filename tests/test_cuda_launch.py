@@ -1,4 +1,4 @@
-"""Launching kernels: a setting is configured once, and Numba's remark about small grids is not passed on."""
+"""Launching kernels: a setting is configured once; Numba's remark about small grids is not passed on."""
 
 import warnings
 

@@ -101,3 +101,15 @@ def test_a_split_without_these_persons_is_refused(folder):
     trained.card["split"]["validation"] = ["casme2/sub99"]
     with pytest.raises(MicroauError, match="none of the persons"):
         read_material(folder / "casme2", trained)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_tensorrt_rtx_builds_an_engine_of_it(folder, precision):
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+    from microau.engine.engine_file import read_card
+    from microau.export.trt.cli import main as build
+
+    plan = folder / f"{precision}.plan"
+    words = ["--onnx", str(path_of(folder, precision)), "--out", str(plan), "--precision", precision]
+    assert build([*words, "--flavour", "rtx", "--target", "sm89", "sm120", "--batch", "1", "8", "64"]) == 0
+    assert read_card(plan).profile["flow"][2] == (64, 3, 56, 56)
