@@ -21,6 +21,10 @@ HALF_BLINK_DIP = 0.1
 """The same where the lids' discs have changed their look as well ..."""
 LID_SEEN = 0.6
 """... both to under this."""
+BLINK_LEAK = 0.5
+"""Percent of OED by which a blink moves brows and cheeks, in themselves or in the tracking."""
+IN_STEP = (0.2, 0.5)
+"""Share of the movement with the lids down: from none of it to all of it would be the blink's."""
 GAZE_SHIFT = 0.06
 """Eye widths the irises move in a shift of gaze; the lids follow them."""
 TURN_LEAK, SHIFT_LEAK = 0.12, 0.03
@@ -76,7 +80,7 @@ def look_for_confounds(
     before = history.between(onset - BEFORE_S, onset)
     after = history.between(offset, offset + AFTER_S)
     return Confounds(
-        blink=_blink(history, onset, offset) * (0.1 + 0.9 * _share(direction, AROUND_EYES)),
+        blink=_blink(history, onset, offset, _share(direction, AROUND_EYES), amplitude),
         gaze=_gaze(inside) * _share(direction, EYES),
         speech=_speech(before, after, direction, amplitude),
         head=_head(inside, amplitude),
@@ -117,10 +121,17 @@ def blinking(history: TrackHistory) -> NDArray[np.bool_]:
     return np.asarray((dip > BLINK_DIP) | ((dip > HALF_BLINK_DIP) & (seen < LID_SEEN)))
 
 
-def _blink(history: TrackHistory, onset: float, offset: float) -> float:
+def _blink(
+    history: TrackHistory, onset: float, offset: float, around_eyes: float, amplitude: float
+) -> float:
+    """How well a blink would explain it: what lies around the eyes, or is small and in step with it."""
     time = history.time
-    inside = (time >= onset) & (time <= offset)
-    return float(blinking(history)[inside].any())
+    shut = blinking(history)[(time >= onset) & (time <= offset)]
+    if not shut.any():
+        return 0.0
+    low, high = IN_STEP
+    in_step = float(np.clip((shut.mean() - low) / (high - low), 0, 1))
+    return max(0.1 + 0.9 * around_eyes, in_step * min(BLINK_LEAK / amplitude, 1.0))
 
 
 def _gaze(inside: list[Motion]) -> float:

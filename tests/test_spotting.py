@@ -102,6 +102,15 @@ def test_a_blink_alone_gives_nothing():
     assert windows(motions(time, [(lids, course)], eyes=eyes)) == []
 
 
+@pytest.mark.parametrize(("amplitude", "count"), [(0.45, 0), (2.0, 1)])
+def test_what_a_blink_leaves_in_the_brows_is_nothing(amplitude, count):
+    """Small and in step with the blink it is the blink's; a real movement may well fall on a blink."""
+    time = clock()
+    course = pulse(time, 2.5, 2.58, 2.74)
+    eyes = np.stack([0.3 - 0.25 * course] * 2, axis=1)
+    assert len(windows(motions(time, [(BROWS, amplitude * course)], eyes=eyes, noise=0.02))) == count
+
+
 def test_the_future_does_not_change_the_past():
     time = clock(6)
     first = 2.0 * pulse(time, 1.5, 1.62, 1.9)

@@ -174,7 +174,7 @@ def _exposed(picture: F32, camera: Camera, moment: float, bank: F32, rng: Rng) -
     top, left = int(rng.integers(bank.shape[0] // 2)), int(rng.integers(bank.shape[1] // 2))
     grain = bank[top : top + picture.shape[0], left : left + picture.shape[1]]
     noisy = picture * camera.gain(moment) + camera.noise * np.sqrt(np.maximum(picture, 20) / 128) * grain
-    return np.clip(np.rint(16 + noisy * (219 / 255)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(16 + noisy * (219 / 255)), 0, 255), np.uint8)
 
 
 def _followed(

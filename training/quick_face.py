@@ -76,7 +76,13 @@ class QuickFace:
             shift = shift + self._eyes[..., None] * gaze
         there = (self._grid - shift) * FINER + (FINER - 1) / 2
         return np.asarray(
-            cv2.remap(self._texture, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(
+                self._texture,
+                there[..., 0],
+                there[..., 1],
+                cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
         )
 
     def landmarks(self, state: State) -> F32:

@@ -71,7 +71,7 @@ class Clip:
         """(N,) largest IoU of each candidate with a true movement."""
         if not len(self.truth) or not len(self.spans):
             return np.zeros(len(self.spans))
-        return overlaps(self.spans, self.truth).max(axis=1)
+        return np.asarray(overlaps(self.spans, self.truth).max(axis=1), np.float64)
 
 
 def overlaps(found: Floats, true: Floats) -> Floats:
