@@ -157,8 +157,6 @@ def test_flows_in_one_batch_are_described_as_one_by_one(tiny_bundle, points):
 
 
 def test_a_model_of_another_flow_is_refused(tiny_bundle, monkeypatch):
-    monkeypatch.setattr(
-        "microau.engine.chain.RUNTIME", dataclasses.replace(RUNTIME, algorithm="another")
-    )
+    monkeypatch.setattr("microau.engine.chain.RUNTIME", dataclasses.replace(RUNTIME, algorithm="another"))
     with pytest.raises(MicroauError, match="trained on flow with algorithm"):
         Describer(tiny_bundle)

@@ -170,7 +170,7 @@ def test_strides_without_gaps_are_as_good_as_none(plan):
 def test_an_array_of_another_type_on_the_card_is_refused(plan):
     with open_engine(plan, "tensorrt:1") as engine:
         given = {name: OnCard(array.astype(np.float64)) for name, array in inputs(1, engine).items()}
-        with pytest.raises(ValueError, match="float32, was given .* float64"):
+        with pytest.raises(ValueError, match=r"float32, was given .* float64"):
             engine(given)
 
 
