@@ -5,13 +5,12 @@
 `microau-stream` itself, with its tables, as a user runs it; the sample over and over, 12000 frames of
 640x480 at 200 fps to a minute of video. A million frames are 83 minutes at 200 fps or 9 hours at 30. Every
 ten seconds its memory and the frame it has come to are looked at; the growth is that of a straight line
-through what lies after the first fifth. After `--limit-s` the command is interrupted, as by Ctrl-C.
+through what lies after the first fifth. After `--limit-s` the command is told to finish.
 """
 
 import argparse
 import json
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +45,7 @@ def watch(running: subprocess.Popen[bytes], table: Path, limit_s: float) -> list
         if table.exists() and running.poll() is None:
             seen.append((newest_frame(table), resident(running.pid)))
         if time.monotonic() > end:
-            running.send_signal(signal.SIGINT)
+            running.terminate()
             running.wait()
     return seen
 
