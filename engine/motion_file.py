@@ -30,7 +30,8 @@ def save_motions(path: Path, motions: Sequence[Motion], truth: dict[str, Any]) -
     arrays = {name: np.array([getattr(m, name) for m in motions]) for name in FIELDS}
     oed = np.array([m.face.oed for m in motions], np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, truth=np.array(json.dumps(truth)), oed=oed, **arrays)
+    arrays |= {"oed": oed, "truth": np.array(json.dumps(truth))}
+    np.savez_compressed(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
 
 
 def load_motions(path: Path) -> tuple[list[Motion], dict[str, Any]]:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..engine.motion import Motion
 from .confounds import look_for_confounds
 from .noise_floor import FIRST_NOISE
-from .spotting import SpotConfig, Window, strongest
+from .peaks import strongest
+from .spotting import SpotConfig, Window
 from .track_history import K, TrackHistory
 
 Array = NDArray[np.float32]

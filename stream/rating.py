@@ -50,6 +50,7 @@ def rate(found: Candidate, noise_factor: float, least: float, largest: float) ->
     alone = ramp(span.isolation, 0.3, 0.8)
     smooth = ramp(found.curve.explained if found.curve is not None else UNKNOWN, 0.6, 0.9)
     comes_back = ramp(span.returned, 0.4, 0.7)
+    comes_back *= ramp(2.0 - span.returned, 0.1, 0.5)  # far below where it began: a longer movement ends
     long_enough = ramp(span.offset - span.onset, 0.04, USUAL_S)
     small_enough = ramp(largest - span.rise, 0.0, 0.5 * largest)
     unconfounded = (1 - confounds.blink) * (1 - 0.4 * confounds.head) * (1 - 0.5 * confounds.gaze)

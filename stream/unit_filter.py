@@ -38,7 +38,7 @@ def templates() -> tuple[tuple[str, ...], Array]:
     whole = {n: rows[n] if n in rows else rows[f"{n}R"] + rows[f"{n}L"] for n in numbers}
     rows |= whole
     rows |= {"+".join(units): np.sum([whole[n] for n in units], axis=0) for units in TOGETHER}
-    lids = GROUPS.index("eye") == GROUP_OF
+    lids = np.isin(GROUP_OF, [GROUPS.index("eye")])
     patterns = np.stack([np.where(lids[:, None], 0, pattern) for pattern in rows.values()])
     seen = np.abs(patterns).sum(axis=(1, 2)) > 1.0  # AU5 moves the lids alone
     names = tuple(name for name, keep in zip(rows, seen, strict=True) if keep)
