@@ -50,7 +50,7 @@ def default_samples(
     recipe: DefaultRecipe, sources: list[Source], cache: Path, say: Say, workers: int = 1
 ) -> FlowSamples:
     """Samples of everybody, made where they are not there yet."""
-    return read_shards(make_shards(sources, recipe.making, cache, say, workers))
+    return read_shards(sorted(make_shards(sources, recipe.making, cache, say, workers)))
 
 
 def train_default(
@@ -66,6 +66,20 @@ def train_default(
     people = split(samples.persons)
     say(f"{len(samples)} samples of {len(samples.persons)} persons, {len(people.train)} trained on")
     model = fit(samples.of(people.train), recipe.fit, say)
+    trained = concluded(model, recipe, samples, time.perf_counter() - began, left_out)
+    save(trained, out)
+    return trained
+
+
+def concluded(
+    model: MicroAuClip,
+    recipe: DefaultRecipe,
+    samples: FlowSamples,
+    seconds: float,
+    left_out: tuple[int, ...] = (),
+) -> Trained:
+    """The model, its calibration chosen on validation persons, its card judged on test persons."""
+    people = split(samples.persons)
     calibration = calibrate(ask(model, samples.of(people.validation), recipe.fit), model.layout)
     card: dict[str, Any] = {
         "licence": "Apache-2.0",
@@ -74,11 +88,9 @@ def train_default(
         "split": asdict(people),
         "validation": judge(model, samples, people.validation, recipe.fit, calibration),
         "test": judge(model, samples, people.test, recipe.fit, calibration),
-        "minutes": round((time.perf_counter() - began) / 60, 1),
+        "minutes": round(seconds / 60, 1),
     }
-    trained = Trained(model, recipe.fit.sizes, calibration, samples.spec, card, left_out)
-    save(trained, out)
-    return trained
+    return Trained(model, recipe.fit.sizes, calibration, samples.spec, card, left_out)
 
 
 def judge(

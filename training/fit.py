@@ -47,8 +47,10 @@ class Recipe:
     """Percent OED from which a unit counts as moving."""
     still: float = 0.2
     """Percent OED up to which it counts as still; between the two it is not asked about."""
-    together: float = 0.5
+    together: float = 0.4
     """Share of samples to which another one is added: small movements add up."""
+    strangers: bool = False
+    """The added one may be of another face, and both are made smaller; else it is of the same person."""
     one_sided: float = 0.25
     """A side that moves less than this share of the other counts as still."""
     sizes: CompactSizes = field(default_factory=CompactSizes)
@@ -153,35 +155,51 @@ def _batch(
 def _in_company(
     samples: FlowSamples, i: int, like: Likeness, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Flow and amplitude of a sample; of some, with those of another sample added.
-
-    Half of the others are led by the same unit, of whichever face: between the ways in which two faces
-    do one thing lie the ways of others. The rest is anything: units must be told apart in company that
-    they seldom keep.
+    """Flow and amplitude of a sample; of some, with those of another sample added: units must be told
+    apart in company that they seldom keep.
     """
     flow, amplitude = samples.flow[i].astype(np.float32), samples.amplitude[i]
     if rng.random() >= recipe.together:
         return flow, amplitude
+    if recipe.strangers:
+        return _with_stranger(samples, i, like, rng)
+    other = int(rng.choice(like.of_person[int(samples.person[i])]))
+    share = np.float32(rng.uniform(0.3, 1.0))
+    return flow + share * samples.flow[other], amplitude + share * samples.amplitude[other]
+
+
+def _with_stranger(
+    samples: FlowSamples, i: int, like: Likeness, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """A sample with one of any face. Half of these are led by the same unit: between the ways in which
+    two faces do one thing lie the ways of others.
+    """
     same = like.led_by[like.leading[i]] if rng.random() < 0.5 else None
     other = int(rng.integers(len(samples)) if same is None else rng.choice(same))
     own, its = (np.float32(share) for share in rng.uniform(0.2, 1.0, 2))
     there = moved_to(samples.flow[other].astype(np.float32), samples.points[other], samples.points[i])
-    return own * flow + its * there, own * amplitude + its * samples.amplitude[other]
+    return (
+        own * samples.flow[i].astype(np.float32) + its * there,
+        own * samples.amplitude[i] + its * samples.amplitude[other],
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
-    """Which samples are led by the same unit."""
+    """Which samples are led by the same unit, and which are of one person."""
 
     leading: NDArray[np.intp]
     """(S,) the unit that moves most; N where nothing moves."""
     led_by: dict[int, NDArray[np.intp]]
+    of_person: dict[int, NDArray[np.intp]]
 
     @classmethod
     def of(cls, samples: FlowSamples) -> Likeness:
         peak = samples.amplitude.max(axis=2)
         leading = np.where(peak.max(axis=1) > 0, peak.argmax(axis=1), peak.shape[1])
-        return cls(leading, {int(n): np.flatnonzero(leading == n) for n in np.unique(leading)})
+        led_by = {int(n): np.flatnonzero(leading == n) for n in np.unique(leading)}
+        person = {int(p): np.flatnonzero(samples.person == p) for p in np.unique(samples.person)}
+        return cls(leading, led_by, person)
 
 
 Labels = tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]
