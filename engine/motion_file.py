@@ -31,7 +31,7 @@ def save_motions(path: Path, motions: Sequence[Motion], truth: dict[str, Any]) -
     oed = np.array([m.face.oed for m in motions], np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays |= {"oed": oed, "truth": np.array(json.dumps(truth))}
-    np.savez_compressed(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def load_motions(path: Path) -> tuple[list[Motion], dict[str, Any]]:
