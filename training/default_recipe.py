@@ -50,7 +50,7 @@ def default_samples(
     recipe: DefaultRecipe, sources: list[Source], cache: Path, say: Say, workers: int = 1
 ) -> FlowSamples:
     """Samples of everybody, made where they are not there yet."""
-    return read_shards(sorted(make_shards(sources, recipe.making, cache, say, workers)))
+    return read_shards(make_shards(sources, recipe.making, cache, say, workers))
 
 
 def train_default(

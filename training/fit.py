@@ -47,9 +47,9 @@ class Recipe:
     """Percent OED from which a unit counts as moving."""
     still: float = 0.2
     """Percent OED up to which it counts as still; between the two it is not asked about."""
-    together: float = 0.4
+    together: float = 0.5
     """Share of samples to which another one is added: small movements add up."""
-    strangers: bool = False
+    strangers: bool = True
     """The added one may be of another face, and both are made smaller; else it is of the same person."""
     one_sided: float = 0.25
     """A side that moves less than this share of the other counts as still."""
