@@ -82,7 +82,7 @@ def vary(
     """
     if rng.random() < how.mirror:
         flow, points, amplitude = mirrored(flow, points, amplitude, mirror_of)
-    gain = _gain(float(amplitude.max()), rng, how)
+    gain = _gain(float(np.nanmax(amplitude)), rng, how)
     if rng.random() < how.spread:
         flow = _spread(flow, rng)
     flow = _otherwise(flow * gain, rng, how)

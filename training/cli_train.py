@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _train_folds(args)
         if args.photos is None:
             raise MicroauError("give a settings file, or --photos for the default recipe")
-        sources = all_sources(args.photos, args.face3d, args.identities)
+        sources = all_sources(args.photos, args.face3d, args.identities, args.smiles)
         recipe = _recipe(args)
         args.out = args.out or Path("runs/default")
         samples = default_samples(recipe, sources, args.cache, _say, args.workers)
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="settings of a run by folds")
     parser.add_argument("--recipe", choices=["default"], default="default", help="what to train")
     parser.add_argument("--photos", type=Path, help="folder of neutral frontal faces")
+    parser.add_argument("--smiles", type=Path, help="folder of the same persons smiling, named alike")
     parser.add_argument("--face3d", type=Path, help="ICT-FaceKit as one .npz, for a second geometry")
     parser.add_argument("--identities", type=int, default=40, help="of the 3D face; default %(default)s")
     parser.add_argument("--out", type=Path, help="folder of the run; default runs/NAME")

@@ -12,20 +12,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .calibration import Calibration
+from .calibration import Calibration, sigmoid
 from .checkpoint import Trained, save
 from .fit import Recipe, fit
 from .flow_samples import FlowSamples, read_shards
 from .make_samples import Making, make_shards
 from .model import MicroAuClip
-from .quality import ask, calibrate, report
-from .sources import Source, geometry
+from .quality import ask, calibrate, recall_by_amplitude, report
+from .sources import SMILE, Source, geometry
 from .splits import split
 
 ATTRIBUTION = (
@@ -88,6 +88,7 @@ def concluded(
         "split": asdict(people),
         "validation": judge(model, samples, people.validation, recipe.fit, calibration),
         "test": judge(model, samples, people.test, recipe.fit, calibration),
+        "smiles": smiles(model, samples, people.test, recipe.fit, calibration),
         "minutes": round(seconds / 60, 1),
     }
     return Trained(model, recipe.fit.sizes, calibration, samples.spec, card, left_out)
@@ -104,7 +105,28 @@ def judge(
     by_geometry: dict[str, list[str]] = {}
     for name in persons:
         by_geometry.setdefault(geometry(name), []).append(name)
+    by_geometry.pop(SMILE, None)  # one unit, always there: `smiles`
     return {
         kind: report(ask(model, samples.of(names), recipe), calibration, samples.aus)
         for kind, names in sorted(by_geometry.items())
     }
+
+
+def smiles(
+    model: MicroAuClip,
+    samples: FlowSamples,
+    persons: Iterable[str],
+    recipe: Recipe,
+    calibration: Calibration,
+) -> dict[str, float]:
+    """Real smiles of these persons: bin of amplitude, percent OED -> share in which AU12 is decided."""
+    names = [name for name in persons if geometry(name) == SMILE]
+    if not names:
+        return {}
+    unit = samples.aus.index(12)
+    said = ask(model, samples.of(names), recipe)
+    odds = said.logits[:, unit : unit + 1] / calibration.temperature[unit]
+    only = replace(
+        said, labels=said.labels[:, unit : unit + 1], amplitude=said.amplitude[:, unit : unit + 1]
+    )
+    return recall_by_amplitude(only, sigmoid(odds) >= calibration.threshold[unit])

@@ -104,7 +104,7 @@ def objective(model: MicroAuClip, batch: Batch, recipe: Recipe) -> Tensor:
     loss = loss + recipe.alpha * contrastive(
         said.features, model.text_features(), batch.labels, scale, batch.known
     )
-    loss = loss + recipe.beta * global_dependency(said.dependency, batch.labels)
+    loss = loss + recipe.beta * global_dependency(said.dependency, batch.labels, batch.known)
     return (loss + recipe.sides * _side_loss(model, said, batch, scale, recipe)) / batch.labels.shape[1]
 
 
@@ -195,7 +195,7 @@ class Likeness:
 
     @classmethod
     def of(cls, samples: FlowSamples) -> Likeness:
-        peak = samples.amplitude.max(axis=2)
+        peak = np.nan_to_num(samples.amplitude).max(axis=2)
         leading = np.where(peak.max(axis=1) > 0, peak.argmax(axis=1), peak.shape[1])
         led_by = {int(n): np.flatnonzero(leading == n) for n in np.unique(leading)}
         person = {int(p): np.flatnonzero(samples.person == p) for p in np.unique(samples.person)}

@@ -30,7 +30,8 @@ class FlowSamples:
     points: NDArray[np.float32]
     """(S, 478, 2) crop pixels at the onset."""
     amplitude: NDArray[np.float32]
-    """(S, N, 2) percent OED that the subject's left, right moved; equal for a unit without sides."""
+    """(S, N, 2) percent OED that the subject's left, right moved; equal for a unit without sides;
+    NaN where nobody knows."""
     person: NDArray[np.int32]
     """(S,) position in `persons`."""
     aus: tuple[int, ...]

@@ -90,17 +90,23 @@ def pairwise_contrastive(
     return (loss + nnf.cross_entropy(logits.T, own)) / 2 if symmetric else loss
 
 
-def global_dependency(weights: Tensor, labels: Tensor, *, normalise: bool = False) -> Tensor:
+def global_dependency(
+    weights: Tensor, labels: Tensor, known: Tensor | None = None, *, normalise: bool = False
+) -> Tensor:
     """GD loss (Eq 8): the dependency weights shall name the units that move, mean over the batch.
 
     weights    (B, N) W_d, sums to 1
     labels     (B, N) 0 or 1
+    known      (B, N) bool; the others count for nothing. None: all
     normalise  compare with labels that sum to 1 as well, instead of 0/1 as printed
     """
     target = labels.to(weights.dtype)
     if normalise:
         target = target / target.sum(dim=1, keepdim=True).clamp(min=1)
-    return (weights - target).square().sum(dim=1).mean() / labels.shape[1]
+    errors = (weights - target).square()
+    if known is not None:
+        errors = errors * known
+    return errors.sum(dim=1).mean() / labels.shape[1]
 
 
 def _label_matrix(labels: Tensor, target: ContrastiveTarget) -> Tensor:

@@ -1,4 +1,4 @@
-"""Make the flow samples of the default model: generated pairs, measured by the runtime's own flow.
+"""Make the flow samples of the default model: pairs of pictures, measured by the runtime's own flow.
 
 One shard holds one person, so that a split by person is a split by file. Shards that are already
 there are kept: a run that was stopped goes on where it was.
@@ -21,6 +21,7 @@ from ..engine.facial_flow import RUNTIME, facial_flow
 from ..engine.flow_image import percent_flow
 from .flow_samples import FlowSamples, write_shard
 from .generate.people import Person
+from .generate.posed import Posed, posed_pairs
 from .generate.samples import AUS, Pair, PairConfig, pairs
 from .sources import Source
 
@@ -48,6 +49,10 @@ class Making:
     kinds: tuple[Batch, ...] = field(default_factory=_default_kinds)
     """Speech is left out: a mouth shape of speech and the unit that it resembles are one movement in a
     single pair; the spotter tells them apart by their time course."""
+    smiles: Batch = field(default_factory=lambda: Batch(64, PairConfig()))
+    """Of every person whose smile is at hand."""
+    shrunk: float = 0.08
+    """Smallest factor on the motion of a smile: from a smile to a micro-expression. A third keep theirs."""
 
     def share(self, share: float) -> Making:
         """The same with fewer pairs of each kind."""
@@ -84,7 +89,11 @@ def make_shards(
 
 def _make_shard(source: Source, making: Making, path: Path) -> str:
     cv2.setNumThreads(1)
-    write_shard(make_samples(source.name, source.load(), making.share(source.share)), path)
+    person = source.load()
+    if isinstance(person, Posed):
+        write_shard(smile_samples(source.name, person, making), path)
+    else:
+        write_shard(make_samples(source.name, person, making.share(source.share)), path)
     return source.name
 
 
@@ -93,6 +102,17 @@ def make_samples(name: str, person: Person, making: Making) -> FlowSamples:
     rng = np.random.default_rng((making.seed, *name.encode()))
     made = [pair for kind in making.kinds for pair in pairs(rng, [person], kind.count, kind.config)]
     return measured(name, made)
+
+
+def smile_samples(name: str, person: Posed, making: Making) -> FlowSamples:
+    """Samples of a real smile; its motion is made smaller, and with it what its units reached."""
+    rng = np.random.default_rng((making.seed, *name.encode()))
+    samples = measured(name, list(posed_pairs(rng, person, making.smiles.count, making.smiles.config)))
+    factor = np.exp(rng.uniform(np.log(making.shrunk), 0.0, len(samples))).astype(np.float32)
+    factor[rng.random(len(samples)) < 1 / 3] = 1.0
+    weight = factor[:, None, None]
+    smaller = (samples.flow * weight[..., None]).astype(np.float16)
+    return replace(samples, flow=smaller, amplitude=samples.amplitude * weight)
 
 
 def measured(name: str, made: Sequence[Pair]) -> FlowSamples:

@@ -1,11 +1,12 @@
-"""Who the default model learns from: persons of four ways to move, each loaded when it is needed.
+"""Who the default model learns from: persons of five ways to move, each loaded when it is needed.
 
     photo    a photograph, moved by fields written from anatomy
     face3d   an identity of the 3D face, moved by its own sculpted shapes
     mixed    a photograph, moved by the shapes of an identity
     sparse   a photograph, moved by a few landmarks with the skin around them
+    smile    a photograph and another of the same person smiling: real movement, where it is at hand
 
-The last two bring nobody new: they stand on the side of the split where their photograph and their
+The last three bring nobody new: they stand on the side of the split where their photograph and their
 identity stand.
 """
 
@@ -26,6 +27,7 @@ from .generate.people import (
     sculpted_motion,
     sparse_motion,
 )
+from .generate.posed import Posed, posed_smile, smile_of
 from .splits import split
 
 
@@ -35,22 +37,36 @@ class Source:
 
     name: str
     """Unique: the way, a slash, who it is."""
-    load: Callable[[], Person]
+    load: Callable[[], Person | Posed]
     """Can be sent to another process."""
     share: float = 1.0
     """Of the number of pairs that a person gets."""
 
 
+SMILE = "smile"
+"""The way whose movement is real, and known in one or two units alone."""
 DERIVED = 0.5
 """Share of pairs of a face that is already there in another way."""
 
 
 def photo_sources(folder: Path) -> list[Source]:
     """Everybody in a folder of photographs; raises MicroauError where there is no such folder."""
-    if not folder.is_dir():
-        raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each.")
-    stems = sorted(f.stem for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
-    return [Source(f"photo/{stem}", partial(_photo, folder, stem)) for stem in stems]
+    return [Source(f"photo/{f.stem}", partial(_photo, folder, f.stem)) for f in _photographs(folder)]
+
+
+def smile_sources(folder: Path, smiles: Path) -> list[Source]:
+    """The persons of a folder of neutral photographs who smile in another one.
+
+    Raises MicroauError where a folder is missing, or nobody smiles in it.
+    """
+    _photographs(smiles)
+    found = [(f, smile_of(f, smiles)) for f in _photographs(folder)]
+    pairs = [(neutral, smiling) for neutral, smiling in found if smiling is not None]
+    if not pairs:
+        raise MicroauError(
+            f"{smiles}: no name begins as one in {folder} does, as in 001_neutral, 001_smile."
+        )
+    return [Source(f"{SMILE}/{first.stem}", partial(posed_smile, first, second)) for first, second in pairs]
 
 
 def face3d_sources(path: Path, count: int) -> list[Source]:
@@ -80,16 +96,20 @@ def mixed_sources(folder: Path, path: Path, count: int) -> list[Source]:
     ]
 
 
-def all_sources(photos: Path, face3d: Path | None, identities: int) -> list[Source]:
+def all_sources(
+    photos: Path, face3d: Path | None, identities: int, smiles: Path | None = None
+) -> list[Source]:
     """Every way that the material allows."""
     sources = photo_sources(photos) + sparse_sources(photos)
+    if smiles is not None:
+        sources += smile_sources(photos, smiles)
     if face3d is not None:
         sources += face3d_sources(face3d, identities) + mixed_sources(photos, face3d, identities)
     return sources
 
 
 def geometry(name: str) -> str:
-    """'photo', 'face3d', 'mixed' or 'sparse': how the face of this person moves."""
+    """'photo', 'face3d', 'mixed', 'sparse' or 'smile': how the face of this person moves."""
     return name.partition("/")[0]
 
 
@@ -100,6 +120,12 @@ def only(sources: Sequence[Source], *kinds: str) -> list[Source]:
 
 def _bare(name: str) -> str:
     return name.partition("/")[2]
+
+
+def _photographs(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise MicroauError(f"{folder}: no such folder. Give a folder of photographs, one face each.")
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in PHOTO_ENDINGS)
 
 
 def _photo(folder: Path, stem: str) -> Person:

@@ -24,7 +24,7 @@ def split(names: Iterable[str], validation: float = 0.2, test: float = 0.2) -> S
     """The same split for the same names, in whatever order they come: by the hash of each name.
 
     Of every source (what stands before the slash) the same shares are taken. Faces made of others
-    ('sparse/a' of 'photo/a', 'mixed/a+b' of 'photo/a' and 'face3d/b') go where these are.
+    ('sparse/a' and 'smile/a' of 'photo/a', 'mixed/a+b' of 'photo/a' and 'face3d/b') go where these are.
 
     >>> split(["photo/a", "photo/b", "photo/c", "photo/d", "photo/e", "sparse/d"])
     Split(train=('photo/a', 'photo/b', 'photo/e'), validation=('photo/d', 'sparse/d'), test=('photo/c',))
@@ -51,7 +51,7 @@ def origins(name: str) -> tuple[str, ...]:
     (('photo/a',), ('photo/a',), ('photo/a', 'face3d/b'))
     """
     way, _, who = name.rpartition("/")
-    if way == "sparse":
+    if way in ("sparse", "smile"):
         return (f"photo/{who}",)
     if way == "mixed":
         photo, _, model = who.partition("+")

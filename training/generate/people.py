@@ -115,11 +115,16 @@ def _load(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
     if path.suffix.lower() in VIDEO_ENDINGS:
         photo, points = neutral_frame(path)
         return photo, _large_enough(points, str(path))
+    photo = read_photo(path)
+    return photo, face_points(photo, str(path))
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB; raises MicroauError where it is no picture."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise MicroauError(f"{path}: cannot be read as a picture")
-    photo = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
-    return photo, face_points(photo, str(path))
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def face_points(photo: NDArray[np.uint8], name: str) -> NDArray[np.float32]:

@@ -102,10 +102,10 @@ def pair(rng: Rng, person: Person, config: PairConfig) -> Pair:
     peaks = _expression(rng, face, config)
     before, after, nuisance = _states(rng, peaks, config)
     matrix, size = _canvas(face, oed)
-    shots, camera = _shots(rng, [face.render(s, matrix, size)[:, :, 0] for s in (before, after)], config)
-    points = _detected(rng, face.landmarks(before, matrix), oed)
+    taken, camera = shots(rng, [face.render(s, matrix, size)[:, :, 0] for s in (before, after)], config)
+    points = detected(rng, face.landmarks(before, matrix), oed)
     crop = crop_matrix(points)
-    onset, apex = (Picture(s, full_range=True).warp_luma(crop, (CROP, CROP)) for s in shots)
+    onset, apex = (Picture(s, full_range=True).warp_luma(crop, (CROP, CROP)) for s in taken)
     gained = {n: peaks[n] * (nuisance["late"] - nuisance["early"]) for n in peaks}
     shifts = sum((a * face.fields[n][:, :2] for n, a in gained.items()), np.zeros((468, 2)))
     return Pair(
@@ -181,7 +181,7 @@ def _heads(rng: Rng, residual: float) -> tuple[Head, Head, float]:
     return Head(*rest), Head(*moved, *map(float, step)), travel
 
 
-def _shots(rng: Rng, pictures: Sequence[F32], config: PairConfig) -> tuple[list[Gray], dict[str, float]]:
+def shots(rng: Rng, pictures: Sequence[F32], config: PairConfig) -> tuple[list[Gray], dict[str, float]]:
     """What the camera makes of two pictures (H, W): noise, light, blur, 8 bits, compression."""
     noise, gain = float(rng.uniform(0.4, 3.5)), float(np.exp(rng.normal(0, 0.015)))
     blur = float(rng.uniform(0.4, 1.2)) if rng.random() < 0.25 else 0.0
@@ -222,7 +222,7 @@ def _through_jpeg(picture: Gray, quality: int) -> Gray:
     return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _detected(rng: Rng, points: F32, oed: float) -> F32:
+def detected(rng: Rng, points: F32, oed: float) -> F32:
     """True points with a face model's errors: smooth over the face, about 0.4 % of the eye distance."""
     error = rng.normal(0, 0.004, (2, 3)) * oed
     wave = np.asarray(points[:, :2], np.float64) / oed @ rng.normal(0, 2.0, (2, 2)) + rng.uniform(0, 6, 2)
