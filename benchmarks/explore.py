@@ -4,7 +4,8 @@
 
 Needs the flow samples that `microau-train --recipe default` keeps in its cache. Every setting sees the
 same samples, the same number of steps and the same seed; test persons are not looked at. Prints a row of
-a Markdown table as soon as it is known.
+a Markdown table as soon as it is known: mean F1 of the paper's eight units per way to move; the share of
+real smiles, made smaller to 1.5 to 4 % and as they are, in which AU12 is found.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 import torch
 
 from microau.training.augment import Variation
-from microau.training.default_recipe import judge
+from microau.training.default_recipe import judge, smiles
 from microau.training.fit import Recipe, fit
 from microau.training.flow_samples import FlowSamples, read_shards
 from microau.training.model import CompactSizes
 from microau.training.quality import ask, calibrate
-from microau.training.sources import geometry
+from microau.training.sources import SMILE, geometry
 from microau.training.splits import split
 
 WAYS = ("photo", "face3d", "mixed", "sparse")
@@ -39,7 +40,7 @@ class Setting:
     name: str
     recipe: Callable[[Recipe], Recipe] = lambda recipe: recipe
     samples: Callable[[FlowSamples], FlowSamples] = lambda samples: samples
-    trained_on: tuple[str, ...] = WAYS
+    trained_on: tuple[str, ...] = (*WAYS, SMILE)
 
 
 STILL_VARIATION = Variation(**{entry.name: 0.0 for entry in fields(Variation)})
@@ -78,13 +79,14 @@ SETTINGS = (
     Setting("no variation of the samples", lambda r: replace(r, variation=STILL_VARIATION)),
     Setting("no smooth noise, residue and blots",
             lambda r: replace(r, variation=replace(Variation(), noise=0, residue=0, blot=0))),
-    Setting("some made loud, some spread",
-            lambda r: replace(r, variation=replace(Variation(), loud=0.25, spread=0.5))),
-    Setting("strangers blended", lambda r: replace(r, strangers=True, together=0.5)),
+    Setting("nothing made loud, nothing spread",
+            lambda r: replace(r, variation=replace(Variation(), loud=0, spread=0))),
+    Setting("blended with movements of the same person alone", lambda r: replace(r, strangers=False)),
     Setting("no turn left over, no backdrop",
             lambda r: replace(r, variation=replace(Variation(), depth=0, backdrop=0))),
+    Setting("without real smiles", trained_on=WAYS),
     Setting("photographs and 3D face alone", trained_on=("photo", "face3d")),
-    Setting("without the sparse way", trained_on=("photo", "face3d", "mixed")),
+    Setting("without the sparse way", trained_on=("photo", "face3d", "mixed", SMILE)),
 )  # fmt: skip
 
 
@@ -92,8 +94,8 @@ def main() -> int:
     options = _parser().parse_args()
     torch.set_num_threads(1)
     samples = read_shards(sorted(options.cache.rglob("*.safetensors")))
-    print("| setting | " + " | ".join(WAYS) + " | side | still pairs with a unit | weights | minutes |")
-    print("| --- " * (len(WAYS) + 5) + "|")
+    columns = ("setting", *WAYS, "side", "still pairs with a unit", "real smiles", "weights", "minutes")
+    print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for setting in SETTINGS:
         if not options.only or setting.name in options.only:
             print("| " + " | ".join(row(setting, samples, options)) + " |", flush=True)
@@ -118,8 +120,14 @@ def row(setting: Setting, samples: FlowSamples, options: argparse.Namespace) -> 
     yield from (f"{judged[way]['mean_f1_paper_units'][0]:.3f}" for way in WAYS)
     yield f"{np.mean([judged[way]['side_accuracy'] for way in WAYS]):.3f}"
     yield f"{100 * np.mean([judged[way]['still_pairs_with_a_unit'] for way in WAYS]):.1f} %"
+    yield real_smiles(smiles(model, samples, people.validation, recipe, calibration))
     yield f"{sum(p.numel() for p in model.parameters()) // 1000} k"
     yield f"{(time.perf_counter() - began) / 60:.0f}"
+
+
+def real_smiles(found: dict[str, float]) -> str:
+    """Share with AU12 decided, from micro-expressions on."""
+    return " / ".join(f"{100 * share:.0f} %" for name, share in found.items() if name[0] != "0")
 
 
 def steps_share(
