@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..engine.au_motion import explained
 from ..engine.motion import Motion
 from ..engine.regions import GROUP_OF, GROUPS
-from .confounds import BLINK_DIP, Confounds, blinking, look_for_confounds, outside_motion
+from .confounds import BLINK_DIP, Confounds, blinking, look_for_confounds, outside_motion, swallow_likeness
 from .curve import Curve, fit_curve
 from .peaks import MUSCLES, Peak
 from .span import AFTER_S, BEFORE_S, Span, find_span
@@ -31,8 +31,8 @@ BELIEVED = 0.6
 
 FEATURES = (
     "log_regions", "log_units", "log_rise", "log_noise", "muscular", "isolation", "returned", "duration",
-    "rise_time", "steepness", "curve", "blink", "blink_near", "gaze", "speech", "unrest", "head",
-    "head_travel", "seen", "eyes", "mouth", "brow", "spread", "log_rate", "rivals",
+    "rise_time", "steepness", "curve", "blink", "blink_near", "gaze", "speech", "swallow", "unrest", "head",
+    "head_travel", "seen", "eyes", "mouth", "brow", "spread", "log_rate", "rivals", "lead",
 )  # fmt: skip
 """What is measured of every candidate."""
 
@@ -117,7 +117,8 @@ def _describe(
     onset, apex, offset = (history.at(t) for t in (span.onset, span.apex, span.offset))
     moved = (apex.shift - onset.shift) * (np.abs(peak.direction).sum(axis=1) > 0)[:, None]
     confounds = look_for_confounds(history, peak.direction, onset.time, apex.time, offset.time, span.rise)
-    features = measure(history, peak, span, curve, confounds) | {"rivals": _rivals(peak, others, span)}
+    around = {"rivals": _rivals(peak, others, span), "lead": span.onset - float(history.time[0])}
+    features = measure(history, peak, span, curve, confounds) | around
     return Candidate(peak, span, curve, onset, apex, offset, moved, confounds, features)
 
 
@@ -147,6 +148,7 @@ def measure(
         "blink_near": _blink_near(history, span),
         "gaze": confounds.gaze,
         "speech": confounds.speech,
+        "swallow": swallow_likeness(peak.direction),
         "unrest": log(0.05 + outside_motion(history, span.onset, span.offset, took_part) / span.rise),
         "head": confounds.head,
         "head_travel": log(0.1 + float(np.ptp(heads, axis=0).max()) / span.rise),

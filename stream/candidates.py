@@ -57,7 +57,7 @@ def find_candidates(motions: Iterable[Motion], config: SpotConfig) -> list[Candi
 
 def as_row(found: Candidate, config: SpotConfig) -> dict[str, Any]:
     """Moments in seconds, the judged score, the features."""
-    judged = rate(found, config.noise_factor, config.min_amplitude, config.max_amplitude)
+    judged = rate(found, config.limits)
     moments = {name: round(getattr(found.span, name), 5) for name in ("onset", "apex", "offset")}
     features = {name: round(float(value), 5) for name, value in found.features.items()}
     return {"channel": found.peak.channel, **moments, "judged": round(judged, 5), "features": features}

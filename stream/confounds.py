@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.au_motion import UNIT_MOTIONS, UNIT_NAMES
 from ..engine.motion import Motion
 from ..engine.regions import GROUP_OF, GROUPS, members
 from .events import FLAGS
@@ -35,10 +36,19 @@ SMALL_OED = 48.0
 """Pixels: below it one percent of the eye distance is under half a pixel."""
 SPEECH_MOTION = 0.9
 """Percent of OED by which mouth or chin move outside the window while someone speaks or chews."""
+SWALLOWED = {"17": 1.0, "24": 0.6}
+"""A swallow as the face shows it: the chin is raised, the lips are pressed together."""
+SWALLOW_LIKE = (0.7, 0.9)
+"""Cosine between a movement and SWALLOWED: from nothing of it to all of it ..."""
+SWALLOW_S = (0.34, 0.42)
+"""... and seconds from onset to offset: a swallow takes half a second and more, a chin raiser may."""
 MOUTH = members("mouth", "chin")
 LOWER_FACE = np.isin(GROUP_OF, [GROUPS.index("mouth"), GROUPS.index("chin"), GROUPS.index("cheek")])
 EYES = np.isin(GROUP_OF, [GROUPS.index("eye")])
 AROUND_EYES = np.isin(GROUP_OF, [GROUPS.index("eye"), GROUPS.index("cheek")])
+SWALLOW = np.sum(
+    [share * UNIT_MOTIONS[UNIT_NAMES.index(name)] for name, share in SWALLOWED.items()], axis=0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ class Confounds:
     """Overlap with a blink, weighed by how much of the movement lies around the eyes."""
     gaze: float
     speech: float
+    swallow: float
+    """A long movement of the chin and lips as in swallowing."""
     head: float
     gap: bool
     """Frames are missing inside the window."""
@@ -63,6 +75,7 @@ class Confounds:
             "blink": self.blink > 0.05,
             "gaze": self.gaze > 0.3,
             "speech": self.speech > 0.3,
+            "swallow": self.swallow > 0.3,
             "head": self.head > 0.3,
             "gap": self.gap,
             "flicker": self.flicker,
@@ -83,6 +96,7 @@ def look_for_confounds(
         blink=_blink(history, onset, offset, _share(direction, AROUND_EYES), amplitude),
         gaze=_gaze(inside) * _share(direction, EYES),
         speech=_speech(before, after, direction, amplitude),
+        swallow=_swallow(direction, offset - onset),
         head=_head(inside, amplitude),
         gap=any(m.missing for m in inside[1:]),
         flicker=_ripple(inside) > FLICKER,
@@ -144,6 +158,21 @@ def _speech(before: list[Motion], after: list[Motion], direction: Array, amplitu
     if outside < SPEECH_MOTION:
         return 0.0
     return float(np.clip(outside / amplitude, 0, 1) * (0.3 + 0.7 * _share(direction, LOWER_FACE)))
+
+
+def _swallow(direction: Array, duration: float) -> float:
+    like, long = _ramp(swallow_likeness(direction), SWALLOW_LIKE), _ramp(duration, SWALLOW_S)
+    return like * long
+
+
+def swallow_likeness(direction: Array) -> float:
+    """Cosine between a movement (K, 2) and a swallow's."""
+    lengths = float(np.linalg.norm(direction) * np.linalg.norm(SWALLOW))
+    return float((direction * SWALLOW).sum()) / lengths if lengths else 0.0
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0, 1))
 
 
 def _head(inside: list[Motion], amplitude: float) -> float:

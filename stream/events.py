@@ -11,7 +11,7 @@ from ..engine.describe import Decided
 from ..engine.explain import Shift
 
 FLAGS = (
-    "blink", "gaze", "speech", "head", "gap", "flicker", "small_face", "low_rate", "macro",
+    "blink", "gaze", "speech", "swallow", "head", "gap", "flicker", "small_face", "low_rate", "macro",
 )  # fmt: skip
 """The closed list of confounds, in the order in which they are written."""
 

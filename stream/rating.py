@@ -7,6 +7,7 @@ learned from generated movements (`training/spot_scorer.py`) takes its place whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,34 @@ from .candidate import FEATURES, Candidate
 JUDGED = "judged"
 USUAL_S = 0.16
 """Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
+EDGE_S = (0.003, 0.02)
+"""Seconds under the longest: a fit that ends nearer would have gone on."""
+LEAD_S = (0.3, 0.5)
+"""Seconds of this face before the onset: too few, and what was going on looks like what began."""
 UNKNOWN = 0.75
 """Share that a curve is taken to explain where there are too few samples to fit one."""
 
 
-def rater(scorer: str, noise_factor: float, least: float, largest: float) -> Callable[[Candidate], float]:
-    """The judged score, with the numbers that `rate` takes, or that of a scorer's file.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a movement must reach, and may not."""
+
+    noise_factor: float
+    """Times its noise."""
+    least: float
+    """Percent of OED."""
+    largest: float
+    longest: float
+    """Seconds from onset to offset."""
+
+
+def rater(scorer: str, limits: Limits) -> Callable[[Candidate], float]:
+    """The judged score, or that of a scorer's file.
 
     Raises MicroauError where the file cannot be read or asks for what is not measured.
     """
     if scorer == JUDGED:
-        return lambda found: rate(found, noise_factor, least, largest)
+        return lambda found: rate(found, limits)
     learned = load_scorer(Path(scorer))
     unknown = sorted(set(learned.names) - set(FEATURES))
     if unknown:
@@ -36,28 +54,34 @@ def rater(scorer: str, noise_factor: float, least: float, largest: float) -> Cal
     return lambda found: learned(found.features)
 
 
-def rate(found: Candidate, noise_factor: float, least: float, largest: float) -> float:
-    """The judged score: a product of factors, each from 0 to 1.
-
-    noise_factor  times its noise that a movement must reach
-    least         percent of OED, the smallest movement
-    largest       percent of OED, the largest
-    """
+def rate(found: Candidate, limits: Limits) -> float:
+    """The judged score: a product of factors, each from 0 to 1."""
     span, confounds = found.span, found.confounds
-    stands_out = 1.5 * np.log(found.peak.strength / noise_factor) + 1.2 * np.log(span.rise / least)
+    stands_out = 1.5 * np.log(found.peak.strength / limits.noise_factor) + 1.2 * np.log(
+        span.rise / limits.least
+    )
     likely = 1 / (1 + np.exp(-stands_out))
     muscular = ramp(found.features["muscular"], 0.3, 0.6)
     alone = ramp(span.isolation, 0.3, 0.8)
     smooth = ramp(found.curve.explained if found.curve is not None else UNKNOWN, 0.6, 0.9)
     comes_back = ramp(span.returned, 0.4, 0.7)
     comes_back *= ramp(2.0 - span.returned, 0.1, 0.5)  # far below where it began: a longer movement ends
-    long_enough = ramp(span.offset - span.onset, 0.04, USUAL_S)
-    small_enough = ramp(largest - span.rise, 0.0, 0.5 * largest)
+    small_enough = ramp(limits.largest - span.rise, 0.0, 0.5 * limits.largest)
     unconfounded = (1 - confounds.blink) * (1 - 0.4 * confounds.head) * (1 - 0.5 * confounds.gaze)
-    unconfounded *= 1 - 0.6 * confounds.speech
+    unconfounded *= (1 - 0.6 * confounds.speech) * (1 - 0.7 * confounds.swallow)
     return float(
-        likely * muscular * alone * smooth * comes_back * long_enough * small_enough * unconfounded
-    )
+        likely * muscular * alone * smooth * comes_back * small_enough * unconfounded
+        * _in_time(span.offset - span.onset, found.features["lead"], limits.longest)
+    )  # fmt: skip
+
+
+def _in_time(duration: float, lead: float, longest: float) -> float:
+    """Whether its length is a micro-expression's, and rest was seen before it. What fills all the time that
+    is looked at may be longer.
+    """
+    long_enough = ramp(duration, 0.04, USUAL_S)
+    whole = 0.4 + 0.6 * ramp(longest - duration, *EDGE_S)
+    return long_enough * whole * (0.5 + 0.5 * ramp(lead, *LEAD_S))
 
 
 def ramp(value: float, low: float, high: float) -> float:

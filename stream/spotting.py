@@ -23,7 +23,7 @@ from .confounds import Confounds
 from .head_leak import HeadLeak
 from .noise_floor import FIRST_NOISE, FLOOR, LENGTH, NoiseFloor
 from .peaks import CHANNELS, Moment, Peak, find_peak, strongest
-from .rating import JUDGED, rater
+from .rating import JUDGED, Limits, rater
 from .span import AFTER_S, NEAR_S, Span
 from .track_history import HEAD, K, TrackHistory, pulse
 from .unit_filter import UnitFilter
@@ -51,6 +51,11 @@ class SpotConfig:
     """0..1; candidates that score lower are not reported."""
     scorer: str = JUDGED
     """Who rates a candidate: judged (fixed rules), or a file that `microau.training.spot_scorer` wrote."""
+
+    @property
+    def limits(self) -> Limits:
+        """As the rating takes them."""
+        return Limits(self.noise_factor, self.min_amplitude, self.max_amplitude, self.max_ms / 1000)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_ms < self.max_ms <= 1000:
@@ -107,8 +112,7 @@ class Spotter:
     def __init__(self, config: SpotConfig | None = None) -> None:
         self._config = config or SpotConfig()
         self._wait = self._config.max_ms / 1000 + AFTER_S
-        limits = self._config.noise_factor, self._config.min_amplitude, self._config.max_amplitude
-        self._rate = rater(self._config.scorer, *limits)
+        self._rate = rater(self._config.scorer, self._config.limits)
         self._begin()
         self._free_from = -np.inf
         """Offset of the last window: nothing before it is told again."""

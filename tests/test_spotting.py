@@ -89,6 +89,49 @@ def test_speech_gives_nothing():
     assert windows(motions(time, [(jaw, talk)])) == []
 
 
+SWALLOW = {
+    "chin": (0.0, -1.0),
+    "middle of the lower lip": (0.0, -1.0),
+    "middle of the upper lip": (0.0, 0.1),
+} | {
+    f"{side} {part}": move
+    for side in ("right", "left")
+    for part, move in {"lower lip": (0.0, -0.9), "side of the chin": (0.0, -0.65)}.items()
+}
+"""The chin is raised, the lips are pressed: the same pattern as of AU17 with AU24."""
+
+
+@pytest.mark.parametrize(("length", "count"), [(0.24, 1), (0.48, 0), (0.7, 0)])
+def test_chin_and_lips_for_half_a_second_are_a_swallow(length, count):
+    time = clock(6)
+    course = 2.5 * pulse(time, 2.5, 2.5 + 0.5 * length, 2.5 + length)
+    records = motions(time, [(SWALLOW, course)])
+    assert len(windows(records)) == count
+    flags = [w.confounds.flags() for w in windows(records, Spotter(SpotConfig(min_score=0.05)))]
+    assert all(("swallow" in named) == (length > 0.4) for named in flags)
+
+
+def test_a_movement_as_long_as_is_looked_for_counts_less():
+    """The fit was stopped by the longest duration, not by the face."""
+    time, score = clock(6), {}
+    for length in (0.40, 0.50):
+        course = 2.0 * pulse(time, 2.5, 2.5 + 0.5 * length, 2.5 + length)
+        spotter = Spotter(SpotConfig(min_score=0.0, max_ms=420.0))
+        score[length] = max(w.score for w in windows(motions(time, [(BROWS, course)]), spotter))
+    assert score[0.50] < 0.5 * score[0.40]
+
+
+def test_a_movement_that_may_have_begun_before_the_face_counts_less():
+    time, score = clock(5), {}
+    for onset in (0.25, 1.5):
+        course = 2.0 * pulse(time, onset, onset + 0.13, onset + 0.3)
+        spotter = Spotter(SpotConfig(min_score=0.0))
+        score[onset] = max(
+            (w.score for w in windows(motions(time, [(BROWS, course)]), spotter)), default=0.0
+        )
+    assert score[0.25] < 0.6 * score[1.5]
+
+
 def test_a_blink_alone_gives_nothing():
     time = clock()
     course = pulse(time, 2.5, 2.6, 2.8)
