@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle, Unit
 from .chain import Outputs, Pairs, open_chain
+from .closing import Closing
 from .explain import Shift, explained
 
 Array = NDArray[np.float32]
@@ -78,7 +78,7 @@ class AuResult:
         return self.emotion_scores[self.emotion]
 
 
-class Describer:
+class Describer(Closing):
     """A model and the flow that belongs to it. One object serves one thread.
 
     shared   a chain of somebody else's (`stream.sharing`), called in place of an own one and not closed
@@ -121,14 +121,6 @@ class Describer:
     def close(self) -> None:
         if self._own is not None:
             self._own.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_outputs(bundle: Bundle, row: dict[str, Array]) -> AuResult:

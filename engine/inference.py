@@ -10,17 +10,16 @@ the device that is used: where it is missing, the reason is said and nothing els
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Bundle, read_bundle
+from .closing import Closing
 from .engine_file import EngineRefused
 from .errors import MicroauError
 from .resident import resident
@@ -57,7 +56,7 @@ class Device:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
 
 
-class Engine(ABC):
+class Engine(Closing):
     """A bundle opened on a device. Closing twice is harmless; `with` closes."""
 
     def __init__(self, path: str | Path, device: Device | None = None, threads: int = 1) -> None:
@@ -83,14 +82,6 @@ class Engine(ABC):
         if self._opened:
             self._opened = False
             self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __str__(self) -> str:
         return f"{self.bundle.path} on {self.device}"

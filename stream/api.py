@@ -15,9 +15,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from ..engine.closing import Closing
 from .columns import FRAME_COLUMNS, Column, event_columns
 from .config import Config
 from .events import Event, FrameRow
@@ -70,7 +70,7 @@ def analyze_video(path: str | os.PathLike[str], *, config: Settings = None, **se
         )
 
 
-class Stream:
+class Stream(Closing):
     """Events as they are decided, from a file, a folder, a URL or a camera.
 
     input    path or URL, or None with `camera`
@@ -129,14 +129,6 @@ class Stream:
     def close(self) -> None:
         """Free the input and the models; twice is harmless."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _config(config: Settings) -> Config:

@@ -14,9 +14,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
+from ..engine.closing import Closing
 from ..engine.records import Frame
 from .source import Source
 
@@ -28,7 +28,7 @@ TICK_S = 0.05
 """Waiting looks up this often, so that a signal handler need not touch a lock."""
 
 
-class Capture:
+class Capture(Closing):
     """Iterate it for the frames; leaving the with-block joins the thread.
 
     What the thread raises is raised here, after the frames read before it. `stop()` is safe in a signal
@@ -71,14 +71,6 @@ class Capture:
     def __enter__(self) -> Self:
         self._thread.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         while (frame := self._take()) is not None:

@@ -12,9 +12,8 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
+from ..engine.closing import Closing
 from ..engine.errors import MicroauError
 from ..engine.records import Face, Frame
 from .ahead import Ahead
@@ -71,7 +70,7 @@ AHEAD = 8
 """Frames whose faces are looked for ahead of the analysis, so that two cores share the work."""
 
 
-class Session:
+class Session(Closing):
     """Opens the input, then the models; iterate its `steps` inside a with-block.
 
     Raises MicroauError where the input cannot be opened or a model not be loaded.
@@ -177,14 +176,6 @@ class Session:
         """Free the input and the models; twice is harmless."""
         self.source.close()
         self.pipeline.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _step(self, frame: Frame, faces: list[Face], later: Later[list[Told], list[Event]]) -> Step:
         rows, told = self.pipeline.follow(frame, faces)

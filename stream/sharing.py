@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ..engine.batching import SharedEngine
 from ..engine.bundle import Bundle
 from ..engine.chain import LARGEST, Outputs, Pairs, open_chain
+from ..engine.closing import Closing
 from ..engine.describe import DEFAULT_BUNDLE
 from ..engine.errors import MicroauError
 from ..engine.inference import Array
 
 
-class SharedModel:
+class SharedModel(Closing):
     """A model and its flow, for any number of `Stream(..., shared=model)`.
 
     model, device, rebuild   as the settings of a stream
@@ -64,11 +63,3 @@ class SharedModel:
     def close(self) -> None:
         """Free the model; the streams must be closed before."""
         self._chain.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
+from ..engine.closing import Closing
 from ..engine.errors import MicroauError
 from ..engine.records import Frame
 
@@ -87,7 +87,7 @@ class Counts:
     reconnects: int = 0
 
 
-class Source(ABC):
+class Source(Closing):
     """Gives Frames in decode order; use it in a with-block, iterate it once."""
 
     probe: Probe
@@ -138,14 +138,3 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free what is held; harmless when repeated. Not while another thread iterates."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
