@@ -19,8 +19,6 @@ from .candidate import FEATURES, Candidate
 JUDGED = "judged"
 USUAL_S = 0.16
 """Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
-EDGE_S = (0.003, 0.02)
-"""Seconds under the longest: a fit that ends nearer would have gone on."""
 LEAD_S = (0.3, 0.5)
 """Seconds of this face before the onset: too few, and what was going on looks like what began."""
 UNKNOWN = 0.75
@@ -36,8 +34,7 @@ class Limits:
     least: float
     """Percent of OED."""
     largest: float
-    longest: float
-    """Seconds from onset to offset."""
+    """Percent of OED."""
 
 
 def rater(scorer: str, limits: Limits) -> Callable[[Candidate], float]:
@@ -71,17 +68,13 @@ def rate(found: Candidate, limits: Limits) -> float:
     unconfounded *= (1 - 0.6 * confounds.speech) * (1 - 0.7 * confounds.swallow)
     return float(
         likely * muscular * alone * smooth * comes_back * small_enough * unconfounded
-        * _in_time(span.offset - span.onset, found.features["lead"], limits.longest)
+        * _in_time(span.offset - span.onset, found.features["lead"])
     )  # fmt: skip
 
 
-def _in_time(duration: float, lead: float, longest: float) -> float:
-    """Whether its length is a micro-expression's, and rest was seen before it. What fills all the time that
-    is looked at may be longer.
-    """
-    long_enough = ramp(duration, 0.04, USUAL_S)
-    whole = 0.4 + 0.6 * ramp(longest - duration, *EDGE_S)
-    return long_enough * whole * (0.5 + 0.5 * ramp(lead, *LEAD_S))
+def _in_time(duration: float, lead: float) -> float:
+    """Whether it lasts as long as a micro-expression, and rest was seen before it."""
+    return ramp(duration, 0.04, USUAL_S) * (0.5 + 0.5 * ramp(lead, *LEAD_S))
 
 
 def ramp(value: float, low: float, high: float) -> float:

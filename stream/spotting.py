@@ -55,7 +55,7 @@ class SpotConfig:
     @property
     def limits(self) -> Limits:
         """As the rating takes them."""
-        return Limits(self.noise_factor, self.min_amplitude, self.max_amplitude, self.max_ms / 1000)
+        return Limits(self.noise_factor, self.min_amplitude, self.max_amplitude)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_ms < self.max_ms <= 1000:

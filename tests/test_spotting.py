@@ -111,16 +111,6 @@ def test_chin_and_lips_for_half_a_second_are_a_swallow(length, count):
     assert all(("swallow" in named) == (length > 0.4) for named in flags)
 
 
-def test_a_movement_as_long_as_is_looked_for_counts_less():
-    """The fit was stopped by the longest duration, not by the face."""
-    time, score = clock(6), {}
-    for length in (0.40, 0.50):
-        course = 2.0 * pulse(time, 2.5, 2.5 + 0.5 * length, 2.5 + length)
-        spotter = Spotter(SpotConfig(min_score=0.0, max_ms=420.0))
-        score[length] = max(w.score for w in windows(motions(time, [(BROWS, course)]), spotter))
-    assert score[0.50] < 0.5 * score[0.40]
-
-
 def test_a_movement_that_may_have_begun_before_the_face_counts_less():
     time, score = clock(5), {}
     for onset in (0.25, 1.5):

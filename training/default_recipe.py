@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from .calibration import Calibration, sigmoid
@@ -125,7 +126,7 @@ def smiles(
         return {}
     unit = samples.aus.index(12)
     said = ask(model, samples.of(names), recipe)
-    odds = said.logits[:, unit : unit + 1] / calibration.temperature[unit]
+    odds = said.logits[:, unit : unit + 1].astype(np.float64) / calibration.temperature[unit]
     only = replace(
         said, labels=said.labels[:, unit : unit + 1], amplitude=said.amplitude[:, unit : unit + 1]
     )

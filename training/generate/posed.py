@@ -57,7 +57,7 @@ class Posed:
     def moved(self) -> NDArray[np.float64]:
         """(478, 2) percent OED that each point moved against the eyes and nose."""
         aligned = apply(alignment(self.after, self.before), self.after[:, :2])
-        return 100 / _distance(self.before) * (aligned - self.before[:, :2])
+        return np.asarray(100 / _distance(self.before) * (aligned - self.before[:, :2]), np.float64)
 
     @property
     def rise(self) -> float:
@@ -71,8 +71,8 @@ def posed_smile(neutral: Path, smiling: Path) -> Posed:
     """The two photographs of a person; raises MicroauError where one cannot be read or shows no face."""
     first, second = read_photo(neutral), read_photo(smiling)
     before, after = face_points(first, str(neutral)), face_points(second, str(smiling))
-    lumas = (Picture.from_rgb(photo).luma for photo in (first, second))
-    return Posed(neutral.stem, *lumas, before, after)
+    one, other = (Picture.from_rgb(photo).luma for photo in (first, second))
+    return Posed(neutral.stem, one, other, before, after)
 
 
 def smile_of(neutral: Path, folder: Path) -> Path | None:
