@@ -41,7 +41,9 @@ SWALLOWED = {"17": 1.0, "24": 0.6}
 SWALLOW_LIKE = (0.7, 0.9)
 """Cosine between a movement and SWALLOWED: from nothing of it to all of it ..."""
 SWALLOW_S = (0.34, 0.42)
-"""... and seconds from onset to offset: a swallow takes half a second and more, a chin raiser may."""
+"""... and seconds from onset to offset: a swallow takes half a second and more, a chin raiser may; ..."""
+SWALLOW_LONGEST_S = 1.2
+"""... longer than this it is neither."""
 MOUTH = members("mouth", "chin")
 LOWER_FACE = np.isin(GROUP_OF, [GROUPS.index("mouth"), GROUPS.index("chin"), GROUPS.index("cheek")])
 EYES = np.isin(GROUP_OF, [GROUPS.index("eye")])
@@ -161,8 +163,9 @@ def _speech(before: list[Motion], after: list[Motion], direction: Array, amplitu
 
 
 def _swallow(direction: Array, duration: float) -> float:
-    like, long = _ramp(swallow_likeness(direction), SWALLOW_LIKE), _ramp(duration, SWALLOW_S)
-    return like * long
+    if duration > SWALLOW_LONGEST_S:
+        return 0.0
+    return _ramp(swallow_likeness(direction), SWALLOW_LIKE) * _ramp(duration, SWALLOW_S)
 
 
 def swallow_likeness(direction: Array) -> float:
