@@ -2,10 +2,11 @@
 
     python benchmarks/gpu_models.py [--batches 1 8 64 256] [--compile] [--files model.plan ...]
 
-The default model and the paper's ViT-B/32 run in torch from recorded CUDA graphs, in fp32 (TF32 off),
-bf16 and fp16, on inputs that change from call to call and lie on the card, between CUDA events. The
-card's own ceilings, a large copy and a large fp16 product, are measured in the same run. `--files`
-adds engines and bundles through the runtime's own interface, from the host and back.
+The default model, the paper's ViT-B/32 alone and the paper's whole model run in torch from recorded CUDA
+graphs, in fp32 (TF32 off), bf16 and fp16, on inputs that change from call to call and lie on the card,
+between CUDA events. The card's own ceilings, a large copy and a large fp16 product, are measured in the
+same run. The shipped bundle runs in ONNX Runtime's and TensorRT's back ends where these are installed.
+`--files` adds engines and bundles through the runtime's own interface, from the host and back.
 
 Needs torch, NumPy and Numba alone, and no installation: it runs from the repository as it lies there.
 """
@@ -13,10 +14,12 @@ Needs torch, NumPy and Numba alone, and no installation: it runs from the reposi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -110,6 +113,40 @@ class VitB32(nn.Module):
         return tokens  # (B, 50, 512)
 
 
+class Paper(nn.Module):
+    """Micro-AU CLIP as published, whole: tower, patch token attention, global dependency attention and a
+    head for each of eight units (`training/paper/network.py`, which needs open_clip), random weights.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from microau.engine.registration import CROP
+        from microau.training.layout import Layout
+        from microau.training.model import GlobalDependencyAttention, Grouped
+
+        layout = Layout.of(PAPER_AUS)
+        units, width, self.frame = len(layout.aus), 512, CROP
+        self.tower = VitB32()
+        self.shapes = self.tower.shapes | {"landmarks": (len(layout.landmarks), 2)}
+        table = torch.from_numpy(layout.table())  # (N, L)
+        self.register_buffer("table", table.clamp(min=0), persistent=False)
+        self.register_buffer("mask", table >= 0, persistent=False)
+        self.attend = nn.Sequential(Grouped(units, width, 128), nn.ReLU(), Grouped(units, 128, 1))
+        self.depend = GlobalDependencyAttention(units, width)
+        self.heads = nn.Sequential(Grouped(units, width, 256), nn.ReLU(), Grouped(units, 256, 2))
+
+    def forward(self, flow: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
+        from microau.training.model import softmax_where, tokens_under
+
+        tokens = self.tower(flow)[:, 1:].unflatten(1, (7, 7))  # (B, 7, 7, D)
+        own = tokens_under(tokens, landmarks, self.table, self.frame)  # (B, N, L, D) Eq 1
+        weights = softmax_where(self.attend(own)[..., 0], self.mask)  # (B, N, L) Eq 2
+        local = (weights[..., None] * own).sum(2)  # (B, N, D) Eq 3
+        together, dependency = self.depend(local)  # Eq 4-6
+        features = together + local  # (B, N, D)
+        return self.heads(features), features, weights, dependency  # Eq 7
+
+
 class Default(nn.Module):
     """The default model's structure and sizes, with random weights."""
 
@@ -131,7 +168,8 @@ class Default(nn.Module):
         return tuple(self.model(flow.to(kind), landmarks))
 
 
-MODELS: dict[str, Callable[[], Any]] = {"default": Default, "vit-b-32": VitB32}
+PAPER_AUS = (1, 2, 4, 7, 12, 14, 15, 17)
+MODELS: dict[str, Callable[[], Any]] = {"default": Default, "vit-b-32": VitB32, "paper": Paper}
 
 
 def inputs_for(
@@ -216,9 +254,10 @@ def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) ->
         for batch in batches:
             about = {"model": shipped.name, "where": where, "batch": batch}
             yield from guarded(about, bundle_lines, shipped, where, batch, calls)
-    if (
-        device.type == "cuda"
-    ):  # compiling takes half a minute: the one line that the card's rate is asked for
+    if device.type == "cuda":
+        about = {"model": shipped.name, "back_end": "TensorRT"}
+        yield from guarded(about, built_lines, shipped, batches, calls)
+        # Compiling takes half a minute: the one line that the card's rate is asked for.
         about = {
             "model": "vit-b-32",
             "back_end": "torch compiled graph",
@@ -256,18 +295,12 @@ def torch_lines(
 
 def bundle_lines(path: Path, where: str, batch: int, calls: int) -> Iterator[dict[str, Any]]:
     """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
-    try:
-        import onnxruntime
-    except ImportError:
-        yield {"model": path.name, "where": where, "skipped": "onnxruntime is not installed"}
+    if path.suffix == ".onnx" and (lacks := _lacks(where)):
+        yield {"model": path.name, "where": where, "skipped": lacks}
         return
     from microau.engine.inference import INPUTS as NAMES
     from microau.engine.inference import open_engine
 
-    provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(where)
-    if path.suffix == ".onnx" and provider and provider not in onnxruntime.get_available_providers():
-        yield {"model": path.name, "where": where, "skipped": f"this ONNX Runtime has no {provider}"}
-        return
     with open_engine(path, where) as engine:
         shapes = {n: tuple(s for s in engine.bundle.shapes[n] if s is not None) for n in NAMES}
         made = inputs_for(shapes, batch, torch.device("cpu"), 4)
@@ -275,6 +308,35 @@ def bundle_lines(path: Path, where: str, batch: int, calls: int) -> Iterator[dic
         times = times_ms(_runner(engine, given), calls, torch.device("cpu"))
         line = {"model": path.name, "back_end": f"{type(engine).__name__} {where}"}
         yield figures(line | {"precision": "as in the file"}, batch, times)
+
+
+def _lacks(where: str) -> str:
+    """What ONNX Runtime has not got to run a bundle there; '' where it has all."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return "onnxruntime is not installed"
+    provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(where)
+    there = provider is None or provider in onnxruntime.get_available_providers()
+    return "" if there else f"this ONNX Runtime has no {provider}"
+
+
+def built_lines(bundle: Path, batches: Sequence[int], calls: int) -> Iterator[dict[str, Any]]:
+    """The bundle as an engine that TensorRT builds here, in the precision of the file."""
+    if importlib.util.find_spec("tensorrt") is None:
+        yield {"model": bundle.name, "back_end": "TensorRT", "skipped": "tensorrt is not installed"}
+        return
+    from microau.export.trt.cli import main as build
+
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder) / "model.plan"
+        sizes = [str(size) for size in (min(batches), sorted(batches)[len(batches) // 2], max(batches))]
+        words = ["--onnx", str(bundle), "--out", str(plan), "--precision", "fp32", "--batch", *sizes]
+        with contextlib.redirect_stdout(sys.stderr):
+            if build(words):
+                raise RuntimeError("the engine was not built; the reason is above")
+        for batch in batches:
+            yield from bundle_lines(plan, "tensorrt", batch, calls)
 
 
 def guarded(

@@ -44,6 +44,23 @@ def test_what_hangs_or_fails_in_a_part_is_told_and_the_others_go_on():
     assert lines[-1]["events_described_s"] is None
 
 
+def test_the_paper_s_model_is_the_one_that_is_trained(monkeypatch):
+    """The benchmark builds it without open_clip; the weights of the parts must be as many."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from gpu_models import Paper
+
+    from microau.training.paper import PaperOptions, paper_layout, paper_model
+
+    def sizes(*parts):
+        return [sum(p.numel() for p in part.parameters()) for part in parts]
+
+    here = Paper()
+    trained = paper_model(PaperOptions(pretrained="random"), paper_layout((1, 2, 4, 7, 12, 14, 15, 17)))
+    assert sizes(here.tower, here.attend, here.depend, here.heads) == sizes(
+        trained.visual, trained.pool, trained.fuse, trained.heads
+    )
+
+
 def test_faces_follow_from_the_best_lines(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import gpu
