@@ -14,26 +14,28 @@ Needs torch, NumPy and Numba alone, and no installation: it runs from the reposi
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import platform
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from gpu_networks import MODELS
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[1]
 Shapes = dict[str, tuple[int, ...]]
+Line = dict[str, Any]
 Call = Callable[[int], object]
 """Runs the n-th call."""
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -54,124 +56,6 @@ def import_project() -> None:
     place.loader.exec_module(module)
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention by torch's fused kernel."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:  # (B, T, D)
-        batch, tokens, width = x.shape
-        split = self.into(x).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(*split.unbind(0))  # (B, heads, T, D / heads)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
-        return out
-
-
-class QuickGelu(nn.Module):
-    """The activation of OpenAI's CLIP."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
-
-
-class Layer(nn.Module):
-    """One transformer block, norms first."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), QuickGelu(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
-
-
-class VitB32(nn.Module):
-    """CLIP's ViT-B/32 at 224: the size of the paper's visual tower, with random weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shapes = {"flow": (3, 224, 224)}
-        width, heads, layers, patch = 768, 12, 12, 32
-        self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
-        self.first = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.place = nn.Parameter(torch.randn(1, 50, width) * 0.02)
-        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)))
-        self.project = nn.Linear(width, 512, bias=False)
-
-    def forward(self, flow: Tensor) -> Tensor:  # (B, 3, 224, 224)
-        patches = self.patches(flow.to(self.place.dtype)).flatten(2).transpose(1, 2)  # (B, 49, 768)
-        x = torch.cat([self.first.expand(flow.shape[0], -1, -1), patches], 1) + self.place  # (B, 50, 768)
-        tokens: Tensor = self.project(self.after(self.layers(self.before(x))))
-        return tokens  # (B, 50, 512)
-
-
-class Paper(nn.Module):
-    """Micro-AU CLIP as published, whole: tower, patch token attention, global dependency attention and a
-    head for each of eight units (`training/paper/network.py`, which needs open_clip), random weights.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        from microau.engine.registration import CROP
-        from microau.training.layout import Layout
-        from microau.training.model import GlobalDependencyAttention, Grouped
-
-        layout = Layout.of(PAPER_AUS)
-        units, width, self.frame = len(layout.aus), 512, CROP
-        self.tower = VitB32()
-        self.shapes = self.tower.shapes | {"landmarks": (len(layout.landmarks), 2)}
-        table = torch.from_numpy(layout.table())  # (N, L)
-        self.register_buffer("table", table.clamp(min=0), persistent=False)
-        self.register_buffer("mask", table >= 0, persistent=False)
-        self.attend = nn.Sequential(Grouped(units, width, 128), nn.ReLU(), Grouped(units, 128, 1))
-        self.depend = GlobalDependencyAttention(units, width)
-        self.heads = nn.Sequential(Grouped(units, width, 256), nn.ReLU(), Grouped(units, 256, 2))
-
-    def forward(self, flow: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        from microau.training.model import softmax_where, tokens_under
-
-        tokens = self.tower(flow)[:, 1:].unflatten(1, (7, 7))  # (B, 7, 7, D)
-        own = tokens_under(tokens, landmarks, self.table, self.frame)  # (B, N, L, D) Eq 1
-        weights = softmax_where(self.attend(own)[..., 0], self.mask)  # (B, N, L) Eq 2
-        local = (weights[..., None] * own).sum(2)  # (B, N, D) Eq 3
-        together, dependency = self.depend(local)  # Eq 4-6
-        features = together + local  # (B, N, D)
-        return self.heads(features), features, weights, dependency  # Eq 7
-
-
-class Default(nn.Module):
-    """The default model's structure and sizes, with random weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from microau.training.layout import DEFAULT_AUS, Layout
-        from microau.training.model import CompactSizes, compact_model
-
-        sizes = CompactSizes()
-        self.model = compact_model(Layout.of(DEFAULT_AUS), sizes)
-        self.shapes = {
-            "flow": (3, sizes.image, sizes.image),
-            "landmarks": (len(self.model.layout.landmarks), 2),
-        }
-
-    def forward(self, flow: Tensor, landmarks: Tensor) -> tuple[Tensor, ...]:
-        # Landmarks stay in single precision: in half they would choose the wrong token.
-        kind = next(self.model.parameters()).dtype
-        return tuple(self.model(flow.to(kind), landmarks))
-
-
-PAPER_AUS = (1, 2, 4, 7, 12, 14, 15, 17)
-MODELS: dict[str, Callable[[], Any]] = {"default": Default, "vit-b-32": VitB32, "paper": Paper}
-
-
 def inputs_for(
     shapes: dict[str, tuple[int, ...]], batch: int, device: torch.device, count: int = INPUTS
 ) -> list[dict[str, Tensor]]:
@@ -185,10 +69,12 @@ def inputs_for(
     ]  # fmt: skip
 
 
-def operations(module: nn.Module, shapes: Shapes) -> int:
+@cache
+def operations(name: str) -> int:
     """Floating-point operations of one sample, counted by torch (a multiply-add is two)."""
+    module = MODELS[name]().eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(*inputs_for(shapes, 1, torch.device("cpu"), 1)[0].values())
+        module(*inputs_for(module.shapes, 1, torch.device("cpu"), 1)[0].values())
     return int(counter.get_total_flops())
 
 
@@ -243,7 +129,7 @@ def ceilings(device: torch.device) -> dict[str, float]:
     return {"copy_tb_s": 2 * count / copy / 1e9, "product_tflop_s": 2 * side**3 / product / 1e9}
 
 
-def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) -> Iterator[dict[str, Any]]:
+def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) -> Iterator[Line]:
     """Both models in torch; then the shipped bundle in the back ends that are installed; compiled last."""
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32; matrix products have it off by default
     best = ceilings(device)["product_tflop_s"]
@@ -255,8 +141,9 @@ def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) ->
             about = {"model": shipped.name, "where": where, "batch": batch}
             yield from guarded(about, bundle_lines, shipped, where, batch, calls)
     if device.type == "cuda":
-        about = {"model": shipped.name, "back_end": "TensorRT"}
-        yield from guarded(about, built_lines, shipped, batches, calls)
+        for precision in ("fp32", "fp16"):
+            about = {"model": shipped.name, "back_end": "TensorRT", "precision": precision}
+            yield from guarded(about, built_lines, shipped, precision, batches, calls)
         # Compiling takes half a minute: the one line that the card's rate is asked for.
         about = {
             "model": "vit-b-32",
@@ -269,7 +156,7 @@ def lines_of_models(device: torch.device, batches: Sequence[int], calls: int) ->
 
 def in_torch(
     name: str, batches: Sequence[int], calls: int, device: torch.device, best: float, compiled: bool = False
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Line]:
     """One model in every precision and batch, from recorded graphs."""
     for precision in PRECISIONS:
         for batch in batches:
@@ -279,21 +166,22 @@ def in_torch(
 
 def torch_lines(
     name: str, precision: str, batch: int, calls: int, device: torch.device, best: float, compiled: bool
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Line]:
     """One model in one precision at one batch."""
     from microau.engine.torch_graphs import TorchGraphs
 
     torch.manual_seed(0)
-    flops = operations(MODELS[name]().eval(), MODELS[name]().shapes)
     module = MODELS[name]().to(PRECISIONS[precision])
     fast: Any = torch.compile(module, dynamic=False) if compiled else module
     graphs = TorchGraphs(fast, module.shapes, [batch], device)
     times = times_ms(_runner(graphs, inputs_for(module.shapes, batch, device)), calls, device)
     line = {"model": name, "back_end": "torch compiled graph" if compiled else "torch graph"}
-    yield figures(line | {"precision": precision}, batch, times, flops, best)
+    yield figures(line | {"precision": precision}, batch, times, operations(name), best)
 
 
-def bundle_lines(path: Path, where: str, batch: int, calls: int) -> Iterator[dict[str, Any]]:
+def bundle_lines(
+    path: Path, where: str, batch: int, calls: int, precision: str = "as in the file"
+) -> Iterator[Line]:
     """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
     if path.suffix == ".onnx" and (lacks := _lacks(where)):
         yield {"model": path.name, "where": where, "skipped": lacks}
@@ -307,7 +195,7 @@ def bundle_lines(path: Path, where: str, batch: int, calls: int) -> Iterator[dic
         given = [{name: array.numpy() for name, array in one.items()} for one in made]
         times = times_ms(_runner(engine, given), calls, torch.device("cpu"))
         line = {"model": path.name, "back_end": f"{type(engine).__name__} {where}"}
-        yield figures(line | {"precision": "as in the file"}, batch, times)
+        yield figures(line | {"precision": precision}, batch, times)
 
 
 def _lacks(where: str) -> str:
@@ -321,27 +209,35 @@ def _lacks(where: str) -> str:
     return "" if there else f"this ONNX Runtime has no {provider}"
 
 
-def built_lines(bundle: Path, batches: Sequence[int], calls: int) -> Iterator[dict[str, Any]]:
-    """The bundle as an engine that TensorRT builds here, in the precision of the file."""
+def built_lines(bundle: Path, precision: str, batches: Sequence[int], calls: int) -> Iterator[Line]:
+    """The bundle as an engine that TensorRT builds here."""
+    line = {"model": bundle.name, "back_end": "TensorRT", "precision": precision}
     if importlib.util.find_spec("tensorrt") is None:
-        yield {"model": bundle.name, "back_end": "TensorRT", "skipped": "tensorrt is not installed"}
+        yield line | {"skipped": "tensorrt is not installed"}
         return
-    from microau.export.trt.cli import main as build
+    if precision != "fp32" and importlib.util.find_spec("onnx") is None:
+        yield line | {"skipped": "onnx, which converts the bundle, is not installed"}
+        return
+    from microau.engine.engine_file import BuildOptions
+    from microau.export.trt.builder import build
 
     with tempfile.TemporaryDirectory() as folder:
-        plan = Path(folder) / "model.plan"
-        sizes = [str(size) for size in (min(batches), sorted(batches)[len(batches) // 2], max(batches))]
-        words = ["--onnx", str(bundle), "--out", str(plan), "--precision", "fp32", "--batch", *sizes]
-        with contextlib.redirect_stdout(sys.stderr):
-            if build(words):
-                raise RuntimeError("the engine was not built; the reason is above")
+        source, plan = Path(folder) / "model.onnx", Path(folder) / "model.plan"
+        if precision == "fp32":
+            shutil.copyfile(bundle, source)
+        else:
+            from microau.export.quantise import convert_file
+
+            convert_file(bundle, source, precision)
+        sizes = min(batches), sorted(batches)[len(batches) // 2], max(batches)
+        build(source, plan, BuildOptions(precision=precision, batch=sizes))
         for batch in batches:
-            yield from bundle_lines(plan, "tensorrt", batch, calls)
+            yield from bundle_lines(plan, "tensorrt", batch, calls, precision)
 
 
 def guarded(
-    about: Mapping[str, object], lines: Callable[..., Iterator[dict[str, Any]]], *arguments: Any
-) -> Iterator[dict[str, Any]]:
+    about: Mapping[str, object], lines: Callable[..., Iterator[Line]], *arguments: Any
+) -> Iterator[Line]:
     """The lines; an error becomes one line, and the next measurement is tried."""
     try:
         yield from lines(*arguments)
@@ -358,10 +254,10 @@ def _runner(call: Callable[[dict[str, Any]], object], given: Sequence[dict[str, 
 
 def figures(
     about: Mapping[str, object], batch: int, times: np.ndarray, flops: int = 0, best: float = 0.0
-) -> dict[str, Any]:
+) -> Line:
     """One line; `share` is the part of the card's own fp16 product rate that was reached."""
     p50, p99 = np.percentile(times, [50, 99])
-    line: dict[str, Any] = dict(about)
+    line: Line = dict(about)
     line |= {"batch": batch, "p50_ms": round(p50, 4), "p99_ms": round(p99, 4), "calls": len(times)}
     line |= {"samples_s": round(1e3 * batch / p50)}
     if flops:

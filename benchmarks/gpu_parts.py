@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_models import INPUTS, Default, ceilings, import_project, lines_of_models, machine, times_ms
+from gpu_models import INPUTS, ceilings, import_project, lines_of_models, machine, times_ms
+from gpu_networks import Default
 
 Line = dict[str, Any]
 FLOAT = 4

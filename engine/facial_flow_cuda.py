@@ -62,6 +62,7 @@ class FacialFlowCuda:
         """(B, 3, S, S), written when the stream gets there."""
         self.landmarks: DeviceArray = cuda.device_array((batch, len(landmarks), 2), np.float32)
         """(B, K, 2), likewise."""
+        cuda.synchronize()  # what went up is there, also for a stream that waits for no other
 
     def __call__(self, onsets: Bytes, apexes: Bytes, points: Array) -> None:
         """Send up to `batch` pairs up and queue all work on them; `wait` or `moved` wait for it.

@@ -65,7 +65,11 @@ class Engine(Closing):
         self.bundle = self._read(Path(path))
         self._opened = True
         self._open()
-        self(self._example(1))  # the first run allocates and chooses kernels: not in a live stream
+        try:
+            self(self._example(1))  # the first run allocates and chooses kernels: not in a live stream
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name, arrays of the caller's own on the host; inputs by name, float32, batch first.

@@ -47,6 +47,7 @@ class Tvl1Cuda:
         self._data = _buffers(sizes, kernels.DATA_FIELDS, batch)
         self._constants = cuda.to_device(self.params.constants)
         self._plan = [*self._pyramid_launches(), *self._flow_launches()]
+        cuda.synchronize()  # what went up is there, also for a stream that waits for no other
 
     def __call__(
         self, onset: DeviceArray, apex: DeviceArray, out: DeviceArray | None = None

@@ -35,6 +35,7 @@ from microau.engine.inference import open_engine
 from microau.engine.trt_flavour import import_flavour
 from microau.export.onnx_graph import load
 from microau.export.quantise import variant_of
+from microau.export.trt.builder import _timed
 from microau.export.trt.cli import main
 
 ROOT = Path(microau.__file__).parent
@@ -185,6 +186,7 @@ def test_only_the_batch_may_be_free(tmp_path, capsys):
         (["--optimization-level", "6"], "--optimization-level 6: 0 to 5"),
         (["--workspace", "-1"], "--workspace -1"),
         (["--target", "sm89"], "--target is of TensorRT-RTX"),
+        (["--timing-cache", "no-such/t.cache"], "--timing-cache: the folder no-such does not exist"),
         (["--flavour", "rtx", "--hardware-compatible", "same"], "has no --hardware-compatible"),
         (["--flavour", "rtx", "--version-compatible"], "has no --version-compatible"),
         (["--flavour", "rtx", "--timing-cache", "t.cache"], "has no --timing-cache"),
@@ -229,6 +231,44 @@ def test_a_missing_folder_and_a_missing_model_are_told(tiny_bundle, tmp_path, ca
 def test_a_missing_package_is_named_with_the_way_to_get_it(tiny_bundle, tmp_path, capsys):
     assert command("--onnx", tiny_bundle, "--out", tmp_path / "t.plan") == 2
     assert "pip install 'microau[tensorrt]'" in capsys.readouterr().err
+
+
+class Config:
+    """What a build remembers of kernel times; `takes`: it accepts those it is given."""
+
+    def __init__(self, takes: bool):
+        self.takes, self.read = takes, b""
+
+    def create_timing_cache(self, data):
+        self.read = data
+        return self
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        return self.takes and not ignore_mismatch
+
+    def serialize(self):
+        return self.read + b"more"
+
+
+def test_kernel_times_are_kept_from_build_to_build(tmp_path):
+    path = tmp_path / "t.cache"
+    for wanted in (b"more", b"moremore"):
+        with _timed(Config(takes=True), path):
+            pass
+        assert path.read_bytes() == wanted
+
+
+def test_kernel_times_of_another_gpu_are_refused_and_left_alone(tmp_path):
+    path = tmp_path / "t.cache"
+    path.write_bytes(b"other")
+    with (
+        pytest.raises(MicroauError, match="as of another GPU or version"),
+        _timed(Config(takes=False), path),
+    ):
+        pass
+    assert path.read_bytes() == b"other"
+    with pytest.raises(MicroauError, match="cannot be read"), _timed(Config(takes=True), tmp_path):
+        pass
 
 
 def test_every_option_survives_being_written_as_arguments(tmp_path):

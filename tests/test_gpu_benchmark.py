@@ -47,7 +47,7 @@ def test_what_hangs_or_fails_in_a_part_is_told_and_the_others_go_on():
 def test_the_paper_s_model_is_the_one_that_is_trained(monkeypatch):
     """The benchmark builds it without open_clip; the weights of the parts must be as many."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from gpu_models import Paper
+    from gpu_networks import Paper
 
     from microau.training.paper import PaperOptions, paper_layout, paper_model
 

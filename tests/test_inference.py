@@ -39,6 +39,15 @@ def test_the_base_opens_warms_up_and_closes_once(tiny_bundle):
     assert engine.log == ["open", "run 1", "close"]
 
 
+def test_an_engine_whose_first_run_fails_is_closed(tiny_bundle, monkeypatch):
+    log = []
+    monkeypatch.setattr(Counting, "_run", lambda self, inputs: 1 / 0)
+    monkeypatch.setattr(Counting, "_close", lambda self: log.append("close"))
+    with pytest.raises(ZeroDivisionError):
+        Counting(tiny_bundle)
+    assert log == ["close"]
+
+
 def test_a_closed_engine_says_so(tiny_bundle, inputs):
     engine = Counting(tiny_bundle)
     engine.close()

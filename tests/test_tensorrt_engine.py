@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,3 +205,30 @@ def test_a_plan_that_tensorrt_cannot_open_is_refused(plan, driver, monkeypatch):
 def test_a_card_number_that_does_not_exist_is_told(plan):
     with pytest.raises(cuda_driver.MicroauError, match="cuda:7: this machine has 2"):
         open_engine(plan, "tensorrt:7")
+
+
+def test_the_weights_of_a_stripped_engine_stay_until_they_are_in_it(tmp_path):
+    """TensorRT keeps addresses of what the parser read: freed before, they are anybody's."""
+    alive = weakref.WeakSet()
+
+    class Parser:
+        def __init__(self, refitter, log):
+            alive.add(self)
+
+        def refit_from_bytes(self, data):
+            return data == b"weights"
+
+    class Refitter:
+        def __init__(self, engine, log): ...
+
+        def refit_cuda_engine(self):
+            return len(alive) == 1
+
+    onnx = tmp_path / "tiny.onnx"
+    onnx.write_bytes(b"weights")
+    log = SimpleNamespace(last="a reason")
+    trt = SimpleNamespace(Refitter=Refitter, OnnxParserRefitter=Parser)
+    tensorrt._refit(trt, None, onnx, log)
+    onnx.write_bytes(b"others")
+    with pytest.raises(EngineRefused, match="do not fit the stripped engine: a reason"):
+        tensorrt._refit(trt, None, onnx, log)

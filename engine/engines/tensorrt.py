@@ -73,7 +73,7 @@ class TensorRtEngine(Engine):
     def _close(self) -> None:
         with self._gpu.current():
             self._runner.close()
-        del self._runner
+            del self._runner  # and with it TensorRT's own memory on this card
         self._gpu.close()
 
 
@@ -112,8 +112,9 @@ def _load(trt: Any, path: Path, card: EngineCard, gpu: Device) -> Any:
 
 def _refit(trt: Any, engine: Any, onnx: Path, log: Any) -> None:
     refitter = trt.Refitter(engine, log)
-    parsed = trt.OnnxParserRefitter(refitter, log).refit_from_bytes(onnx.read_bytes())
-    if not parsed or not refitter.refit_cuda_engine():
+    parser, weights = trt.OnnxParserRefitter(refitter, log), onnx.read_bytes()
+    # The refitter keeps addresses alone: parser and file stay until the weights are in the engine.
+    if not parser.refit_from_bytes(weights) or not refitter.refit_cuda_engine():
         raise EngineRefused(f"{onnx}: its weights do not fit the stripped engine: {log.last}")
 
 

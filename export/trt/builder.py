@@ -56,7 +56,7 @@ def build(
         config = _config(session, options, shapes, verbose)
         with _timed(config, timing_cache):
             plan = _serialise(session, network, config)
-        inspected = _inspect(session, plan) if verbose and gpu else ""
+        inspected = _inspect(session, plan, options) if verbose and gpu else ""
     card = _card(onnx, session, options, shapes, gpu, plan)
     _write(out, plan, card)
     return Built(card, layer_types(network), inspected)
@@ -140,10 +140,19 @@ def _timed(config: Any, path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
-    config.set_timing_cache(cache, False)
+    try:
+        cache = config.create_timing_cache(path.read_bytes() if path.exists() else b"")
+    except OSError as error:
+        raise MicroauError(f"--timing-cache {path}: cannot be read: {error.strerror}") from error
+    if cache is None or not config.set_timing_cache(cache, False):
+        raise MicroauError(
+            f"--timing-cache {path}: TensorRT refuses it, as of another GPU or version: name another file"
+        )
     yield
-    path.write_bytes(cache.serialize())
+    try:
+        path.write_bytes(cache.serialize())
+    except OSError as error:
+        raise MicroauError(f"--timing-cache {path}: cannot be written: {error.strerror}") from error
 
 
 def _serialise(session: Session, network: Any, config: Any) -> Any:
@@ -155,8 +164,10 @@ def _serialise(session: Session, network: Any, config: Any) -> Any:
     return plan
 
 
-def _inspect(session: Session, plan: Any) -> str:
-    engine = session.trt.Runtime(session.log).deserialize_cuda_engine(plan)
+def _inspect(session: Session, plan: Any, options: BuildOptions) -> str:
+    runtime = session.trt.Runtime(session.log)
+    runtime.engine_host_code_allowed = options.version_compatible  # it was built just now, here
+    engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise MicroauError(f"TensorRT cannot open the engine it built: {session.last_error()}")
     form = session.trt.LayerInformationFormat.ONELINE

@@ -21,6 +21,8 @@ def check_options(options: BuildOptions, timing_cache: Path | None) -> None:
         _check_rtx(options, timing_cache)
     elif options.targets:
         raise MicroauError("--target is of TensorRT-RTX: TensorRT builds for the GPU of this machine")
+    elif timing_cache is not None and not timing_cache.parent.is_dir():
+        raise MicroauError(f"--timing-cache: the folder {timing_cache.parent} does not exist")
 
 
 def needs_gpu(options: BuildOptions) -> bool:
