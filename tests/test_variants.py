@@ -32,6 +32,7 @@ VARIANTS = {
     "25 a second": ("fps=25", *H264),
     "60 a second": ("fps=60", *H264),
     "500 a second": ("fps=500", *H264),
+    "1000 a second, blended between": ("minterpolate=fps=1000:mi_mode=blend", *H264),
     "frames doubled": ("fps=300", *H264),
     "frames missing": ("select=not(between(n\\,236\\,243))", *H264),
     "uneven": ("select=lt(mod(n\\,10)\\,3)+not(mod(n\\,2))", *H264),
