@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from gpu_models import VitB32
+from gpu_networks import VitB32
 
 from microau.engine.describe import DEFAULT_BUNDLE
 from microau.export.onnx_graph import load
