@@ -218,21 +218,29 @@ def built_lines(bundle: Path, precision: str, batches: Sequence[int], calls: int
     if precision != "fp32" and importlib.util.find_spec("onnx") is None:
         yield line | {"skipped": "onnx, which converts the bundle, is not installed"}
         return
+    with tempfile.TemporaryDirectory() as folder:
+        plan = built_engine(bundle, precision, batches, Path(folder))
+        for batch in batches:
+            yield from bundle_lines(plan, "tensorrt", batch, calls, precision)
+
+
+def built_engine(
+    bundle: Path, precision: str, batches: Sequence[int], folder: Path, flavour: str = "tensorrt"
+) -> Path:
+    """The engine of a bundle in single precision, for all batches."""
     from microau.engine.engine_file import BuildOptions
     from microau.export.trt.builder import build
 
-    with tempfile.TemporaryDirectory() as folder:
-        source, plan = Path(folder) / "model.onnx", Path(folder) / "model.plan"
-        if precision == "fp32":
-            shutil.copyfile(bundle, source)
-        else:
-            from microau.export.quantise import convert_file
+    source, plan = folder / "model.onnx", folder / "model.plan"
+    if precision == "fp32":
+        shutil.copyfile(bundle, source)
+    else:
+        from microau.export.quantise import convert_file
 
-            convert_file(bundle, source, precision)
-        sizes = min(batches), sorted(batches)[len(batches) // 2], max(batches)
-        build(source, plan, BuildOptions(precision=precision, batch=sizes))
-        for batch in batches:
-            yield from bundle_lines(plan, "tensorrt", batch, calls, precision)
+        convert_file(bundle, source, precision)
+    sizes = min(batches), sorted(batches)[len(batches) // 2], max(batches)
+    build(source, plan, BuildOptions(flavour, precision, sizes))
+    return plan
 
 
 def guarded(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ..engine.engines.torch import TorchEngine
 from ..engine.errors import MicroauError
 from ..engine.inference import INPUTS, OUTPUTS, open_engine
 from ..training.checkpoint import Trained, load
+from ..training.command import run_command
 from .bundle import Deployed, write_bundle
 from .compare import (
     Figures,
@@ -45,16 +45,8 @@ TIMED = ("fp32", "int8-dynamic", "int8-static")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, export, report; 2 where the user can mend what is wrong."""
-    args = _parser().parse_args(argv)
-    try:
-        _run(args)
-    except MicroauError as error:
-        print(f"microau-export: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    """Parse, export, report; the exit status."""
+    return run_command(_parser(), argv)
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -143,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--calibration", type=Path, metavar="NPZ", help="keep the inputs that ranges were measured on")
     add("--report", type=Path, metavar="JSON", help="write the figures")
+    parser.set_defaults(run=_run)
     return parser
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from microau.engine.engine_file import read_card
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -59,6 +61,33 @@ def test_the_paper_s_model_is_the_one_that_is_trained(monkeypatch):
     assert sizes(here.tower, here.attend, here.depend, here.heads) == sizes(
         trained.visual, trained.pool, trained.fuse, trained.heads
     )
+
+
+@pytest.mark.parametrize("name", ["default", "paper", "vit-b-32"])
+def test_the_models_can_be_recorded(monkeypatch, name):
+    """Nothing in them asks the card for a number: on 'meta' there is none."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import torch
+    from gpu_networks import MODELS
+
+    module = MODELS[name]().half().to("meta").eval()
+    given = [torch.zeros((2, *shape), device="meta") for shape in module.shapes.values()]
+    with torch.no_grad():
+        outputs = module(*given)
+    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    assert len(first) == 2
+
+
+def test_an_engine_is_built_from_the_bundle_where_tensorrt_is(monkeypatch, tmp_path):
+    """TensorRT-RTX stands for it as far as a machine without a GPU goes: to the engine and its opening."""
+    pytest.importorskip("tensorrt_rtx", reason="the package tensorrt-rtx is not installed")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu_models
+
+    bundle = ROOT / "engine" / "assets" / "default.onnx"
+    built = gpu_models.built_engine(bundle, "fp16", [1, 4, 16], tmp_path, "rtx")
+    assert read_card(built).options.batch == (1, 4, 16)
+    assert read_card(built).options.precision == "fp16"
 
 
 def test_faces_follow_from_the_best_lines(monkeypatch):

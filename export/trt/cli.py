@@ -11,6 +11,7 @@ from pathlib import Path
 from ...engine.engine_file import PRECISIONS, BuildOptions, card_path
 from ...engine.errors import MicroauError
 from ...engine.trt_flavour import FLAVOURS
+from ...training.command import run_command
 from .builder import Built, build, require
 from .network import layer_table
 from .options import HARDWARE, check_options
@@ -19,16 +20,8 @@ DEFAULTS = BuildOptions()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, build, report; 2 where the user can mend what is wrong."""
-    args = _parser().parse_args(argv)
-    try:
-        _run(args)
-    except MicroauError as error:
-        print(f"microau-build-trt: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    """Parse, build, report; the exit status."""
+    return run_command(_parser(), argv)
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -130,4 +123,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--optimization-level", type=int, default=DEFAULTS.optimization_level, help=level)
     add("--device", type=int, default=0, help="number of the GPU to build on")
     add("--verbose", action="store_true", help="the builder's log, and the engine's own layers")
+    parser.set_defaults(run=_run)
     return parser
