@@ -178,6 +178,14 @@ def test_only_the_batch_may_be_free(tmp_path, capsys):
     assert "input x is (-1, 3, -1): its batch" in capsys.readouterr().err
 
 
+def test_a_model_is_not_written_over_by_its_engine(tiny_bundle, tmp_path, capsys):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(tiny_bundle.read_bytes())
+    assert command("--onnx", model, "--out", model, *RTX, "--precision", "fp32") == 2
+    assert "ends in .plan" in capsys.readouterr().err
+    assert model.read_bytes() == tiny_bundle.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -39,7 +39,7 @@ def _source(onnx: Path, out: Path, precision: str, calibration: Path | None) -> 
     from ..onnx_graph import load
     from ..quantise import convert_file, variant_of
 
-    _require_folder(out)
+    _require_place(out)
     found = variant_of(load(onnx))
     if found == precision:
         return _beside(onnx, out)
@@ -59,7 +59,10 @@ def _beside(onnx: Path, out: Path) -> Path:
     return beside
 
 
-def _require_folder(out: Path) -> None:
+def _require_place(out: Path) -> None:
+    """A name that the runtime opens as an engine: the model itself must not be written over."""
+    if out.suffix != ".plan":
+        raise MicroauError(f"{out}: the name of an engine ends in .plan")
     if not out.parent.is_dir():
         raise MicroauError(f"{out}: the folder {out.parent} does not exist")
 
