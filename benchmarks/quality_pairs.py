@@ -112,12 +112,12 @@ def _neutral(media: Path) -> str:
     named = []
     for clip, first, last in NEUTRAL:
         frames = _frames(media / "clips" / clip, last)[first::STEP]
-        named += [bool(pair.present) for pair in map(_analysed, pairwise(frames)) if pair is not None]
+        named += [bool(pair.present) for pair in map(analysed, pairwise(frames)) if pair is not None]
     return f"{sum(named)} of {len(named)}"
 
 
-def _analysed(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> microau.Pair | None:
-    """What moved; None where the face is too small (two clips of GRID are near the limit)."""
+def analysed(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> microau.Pair | None:
+    """What moved between two pictures; None where the face is too small for a pair."""
     try:
         return microau.analyze_pair(*pair)
     except MicroauError as error:
