@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same code gives the same verdict; `pytest --hypothesis-profile=wide` goes looking for new examples.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("wide", max_examples=1000, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
