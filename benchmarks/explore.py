@@ -3,7 +3,8 @@
     python benchmarks/explore.py --cache .cache/flow --epochs 3 --share 0.5 [--only NAME ...]
 
 Needs the flow samples that `microau-train --recipe default` keeps in its cache. Every setting sees the
-same samples, the same number of steps and the same seed; test persons are not looked at. Prints a row of
+same samples, the same number of steps and the same seed; test persons are not looked at. With --flow NAME
+--media FOLDER the same pairs are measured by another flow of `engine.flow` first. Prints a row of
 a Markdown table as soon as it is known: mean F1 of the paper's eight units per way to move; the share of
 real smiles, made smaller to 1.5 to 4 % and as they are, in which AU12 is found.
 """
@@ -11,6 +12,7 @@ real smiles, made smaller to 1.5 to 4 % and as they are, in which AU12 is found.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +23,15 @@ import cv2
 import numpy as np
 import torch
 
+from microau.engine.flow import FLOWS
 from microau.training.augment import Variation
 from microau.training.default_recipe import judge, smiles
 from microau.training.fit import Recipe, fit
 from microau.training.flow_samples import FlowSamples, read_shards
+from microau.training.make_samples import Making, make_shards
 from microau.training.model import CompactSizes
 from microau.training.quality import PAPER_AUS, ask, calibrate
-from microau.training.sources import SMILE, geometry
+from microau.training.sources import SMILE, all_sources, geometry
 from microau.training.splits import split
 
 WAYS = ("photo", "face3d", "mixed", "sparse")
@@ -100,13 +104,25 @@ SETTINGS = (
 def main() -> int:
     options = _parser().parse_args()
     torch.set_num_threads(1)
-    samples = read_shards(sorted(options.cache.rglob("*.safetensors")))
+    samples = read_shards(shards(options))
     columns = ("setting", *WAYS, "side", "still pairs with a unit", "real smiles", "weights", "minutes")
     print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for setting in SETTINGS:
         if not options.only or setting.name in options.only:
             print("| " + " | ".join(row(setting, samples, options)) + " |", flush=True)
     return 0
+
+
+def shards(options: argparse.Namespace) -> list[Path]:
+    """The samples that are there, or the same pairs measured by another flow."""
+    if options.flow is None:
+        return sorted(options.cache.rglob("*.safetensors"))
+    faces = options.media / "london"
+    sources = all_sources(
+        faces / "neutral_front", options.media / "face3d" / "ict_facekit.npz", 40, faces / "smiling_front"
+    )
+    say = functools.partial(print, file=sys.stderr)
+    return make_shards(sources, Making(flow=options.flow), options.cache, say, options.workers)
 
 
 def row(setting: Setting, samples: FlowSamples, options: argparse.Namespace) -> Iterator[str]:
@@ -149,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, required=True, help="flow samples of the default recipe")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.5, help="of the training samples (%(default)s)")
+    parser.add_argument("--flow", choices=FLOWS, help="measure the same pairs by this flow")
+    parser.add_argument("--media", type=Path, help="with --flow: folder of london/ and face3d/")
+    parser.add_argument("--workers", type=int, default=1, help="processes that measure")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="settings by name; all without it")
     return parser
 

@@ -3,7 +3,7 @@
     python -m microau.stream.candidates TRACKS > candidates.jsonl
 
 in    `.npz` files that `microau.training.motion_tracks` wrote, folders of them, or videos
-out   one JSON object a face: its truth, its length, and its candidates before any is left out
+out   one JSON object a face: truth, length, noise floor, and its candidates before any is left out
 
 What `microau.training.spot_scorer` learns from: the very numbers that the running spotter has.
 """
@@ -46,13 +46,18 @@ class Collector(Spotter):
         return []
 
 
-def find_candidates(motions: Iterable[Motion], config: SpotConfig) -> list[Candidate]:
-    """The candidates of one face, in the order in which they are decided."""
+def collect(motions: Iterable[Motion], config: SpotConfig) -> Collector:
+    """The spotter of one face after all of its frames."""
     spotter = Collector(config)
     for motion in motions:
         spotter.push(motion)
     spotter.flush()
-    return spotter.candidates
+    return spotter
+
+
+def find_candidates(motions: Iterable[Motion], config: SpotConfig) -> list[Candidate]:
+    """The candidates of one face, in the order in which they are decided."""
+    return collect(motions, config).candidates
 
 
 def as_row(found: Candidate, config: SpotConfig) -> dict[str, Any]:
@@ -67,10 +72,15 @@ def lines(paths: Iterable[Path], config: SpotConfig) -> Iterator[str]:
     """A JSON object for each face of each file."""
     for path in paths:
         for motions, truth in [load_motions(path)] if path.suffix == ".npz" else followed(path):
-            rows = [as_row(found, config) for found in find_candidates(motions, config)]
-            seconds = motions[-1].time - motions[0].time
-            name = f"{path.parent.name}/{path.stem}"
-            yield json.dumps({"clip": name, "seconds": seconds, "truth": truth, "candidates": rows})
+            spotter = collect(motions, config)
+            facts = {
+                "clip": f"{path.parent.name}/{path.stem}",
+                "seconds": motions[-1].time - motions[0].time,
+                "noise": round(spotter.noise, 4),
+                "truth": truth,
+                "candidates": [as_row(found, config) for found in spotter.candidates],
+            }
+            yield json.dumps(facts)
 
 
 def followed(path: Path) -> Iterator[tuple[list[Motion], dict[str, Any]]]:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from .session import Session
 from .source import END_OF_INPUT, Probe
+from .spotting import HALF_FOUND
 from .wording import clock, count
 
 WHOLE = 0.95
 """Share of what a file says it holds: sound may last a little longer, edits may leave frames out."""
+SEEN_WELL = 1.5
+"""Percent of OED; where fewer than half of such movements are found, it is said."""
 
 
 def opening_notices(session: Session) -> list[str]:
@@ -64,7 +67,7 @@ def closing_notices(session: Session) -> list[str]:
     if counts.damaged or counts.decoder_errors:
         broken = counts.damaged + counts.decoder_errors
         sentences.append(f"{count(broken, 'picture')} could not be decoded and left out")
-    sentences += _cut_off(session)
+    sentences += _cut_off(session) + _coarse(session)
     dropped = sum(number for cause, number in session.dropped.items() if cause != "stopped")
     if dropped:
         sentences.append(f"{count(dropped, 'frame')} lost because the analysis was not fast enough")
@@ -85,6 +88,18 @@ def _cut_off(session: Session) -> list[str]:
     if probe.duration is None or last >= WHOLE * probe.duration - 0.5:
         return []
     return [f"its last picture is at {clock(last, 1)} of {clock(probe.duration, 1)}: is it cut off?"]
+
+
+def _coarse(session: Session) -> list[str]:
+    """What cannot be seen in a noisy or strongly compressed picture, or on a small face."""
+    half_found = HALF_FOUND * session.pipeline.noise.quantile(0.5)
+    if half_found < SEEN_WELL:
+        return []
+    return [
+        "noise, compression or a small face hide small movements here: half are found from"
+        f" {half_found:.1f} % of the distance between the outer eye corners on (micro-expressions reach"
+        " 0.8 to 4 %); record with less compression, more light or a larger face"
+    ]
 
 
 def _nobody(session: Session) -> str:

@@ -39,6 +39,8 @@ CHANNELS: Mapping[str, tuple[NDArray[np.intp], ...]] = {
 }
 """Groups of regions that are searched apart: the lids follow every shift of gaze, and must not hide what
 the rest of the face does."""
+FACE = np.concatenate(CHANNELS["face"])
+"""Numbers of the regions that muscles move, without the lids."""
 GROUP_NUMBERS = {name: _numbered(groups) for name, groups in CHANNELS.items()}
 MUSCLES: Mapping[str, tuple[str, ...]] = {"face": tuple(MOVES), "eyes": ("5", "7")}
 """Action units that can move a channel: the lids by themselves only rise or tighten; what else moves them
@@ -141,4 +143,4 @@ def _belonging() -> NDArray[np.bool_]:
 
 BELONGING = _belonging()
 """(T, K) regions of each unit of NAMES."""
-__all__ = ["BELONGING", "CHANNELS", "MUSCLES", "NAMES", "Moment", "Peak", "find_peak", "strongest"]
+__all__ = ["BELONGING", "CHANNELS", "FACE", "MUSCLES", "NAMES", "Moment", "Peak", "find_peak", "strongest"]

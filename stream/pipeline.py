@@ -23,8 +23,10 @@ from ..engine.faces import FaceTracker
 from ..engine.motion import FaceMotion, Motion
 from ..engine.records import Face, Frame
 from .config import Config
+from .confounds import SMALL_OED
 from .describing import EventWriter, load_describer
 from .events import Event, FrameRow
+from .histogram import Histogram
 from .macro import MacroSpotter
 from .noise_floor import STARTUP_S
 from .sharing import SharedModel
@@ -77,6 +79,8 @@ class Pipeline:
         """Faces of the frame that was pushed last."""
         self.notices: list[str] = []
         """Sentences that the user should read once."""
+        self.noise = Histogram()
+        """Noise floor of the faces in every frame, percent of OED."""
         self.macro_count = 0
         """Movements longer than a micro-expression so far."""
 
@@ -152,6 +156,8 @@ class Pipeline:
             motion = chain.motion.push(frame, face)
         with self._timed("spotting"):
             windows = chain.windows(motion)
+        if chain.spotter.noise:
+            self.noise.add(chain.spotter.noise)
         return _row(frame, face, motion, chain.spotter.signal), held + self._told(windows, face.face_id)
 
     def _new_chain(self, now: float) -> _Chain:
@@ -209,7 +215,7 @@ def _row(frame: Frame, face: Face, motion: Motion | None, signal: float) -> Fram
         eye_opening=sum(motion.eyes) / 2 if motion is not None else 0.0,
         missing=frame.missing,
         duplicate=frame.duplicate,
-        flags=() if motion is not None else ("small_face",),
+        flags=("small_face",) if face.small or face.oed < SMALL_OED else (),
     )
 
 

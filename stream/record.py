@@ -14,6 +14,7 @@ from typing import Any
 from .. import __version__
 from .columns import FRAME_COLUMNS, described, event_columns
 from .session import Session
+from .spotting import HALF_FOUND
 from .table import SCHEMA
 from .urls import mask
 
@@ -37,6 +38,7 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         "lookahead_ms": round(session.pipeline.latency_ms, 3),
         "batch_wait_ms": session.pipeline.batch_wait_ms,
         "startup_ms": round(session.pipeline.startup_ms, 3),
+        "noise": _noise(session),
         "counts": _counts(session),
         "wall_s": round(tally.seconds, 3),
         "frames_per_s": round(tally.fps, 1),
@@ -52,6 +54,12 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _noise(session: Session) -> dict[str, float] | None:
+    """What the picture leaves to be seen, percent of OED; None where no face was seen for long enough."""
+    floor = session.pipeline.noise.quantile(0.5)
+    return {"floor": round(floor, 3), "half_found": round(HALF_FOUND * floor, 2)} if floor else None
 
 
 def _counts(session: Session) -> dict[str, Any]:

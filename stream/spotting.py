@@ -22,7 +22,7 @@ from .candidate import Candidate, follow
 from .confounds import Confounds
 from .head_leak import HeadLeak
 from .noise_floor import FIRST_NOISE, FLOOR, LENGTH, NoiseFloor
-from .peaks import CHANNELS, Moment, Peak, find_peak, strongest
+from .peaks import CHANNELS, FACE, Moment, Peak, find_peak, strongest
 from .rating import JUDGED, Limits, rater
 from .span import AFTER_S, NEAR_S, Span
 from .track_history import HEAD, K, TrackHistory, pulse
@@ -80,6 +80,9 @@ WIDTH = 0.2
 averaged over longer, against noise."""
 HISTORY_S = 3.0
 """Seconds of motion that are kept: the longest look back and ahead, and what is usual for the eyes."""
+HALF_FOUND = 12.0
+"""Times the noise that a movement must reach for half of such movements to be found, twice that for nine of
+ten (`benchmarks/sensitivity.py`, docs/spotting.md)."""
 PAST_PEAKS = 24
 """Peaks that are remembered: what else happened within a second or two."""
 REST_S = 1.0
@@ -120,6 +123,8 @@ class Spotter:
         self._last = 0.0
         self.signal = 0.0
         """Displacement of the group of regions that is farthest from its rest, percent of OED."""
+        self.noise = 0.0
+        """Noise floor of the middle one of the face's regions, percent of OED; 0 until it is known."""
 
     @property
     def lookahead(self) -> float:
@@ -196,6 +201,7 @@ class Spotter:
             self._units.learn(moment, sums)
             if self._noise.push(moment, lengths):
                 self._units.weigh(self._noise.level)
+                self.noise = float(np.median(self._noise.level[:, FACE]))
 
     def _look(self, channel: str, seen: Moment) -> None:
         """Keep the moment as a peak of the channel if it stands out and is the highest around."""

@@ -16,7 +16,7 @@ from microau.engine.errors import MicroauError
 from microau.engine.face_models import mesh_region, open_models
 from microau.engine.face_models.onnx import OnnxFaceModels, _face_region
 from microau.engine.face_search import squares
-from microau.engine.faces import FaceConfig, FaceTracker, find_faces
+from microau.engine.faces import SOUGHT, FaceConfig, FaceTracker, find_faces
 from microau.engine.pose import head_pose, rotation_of
 from microau.engine.records import Frame, Picture
 
@@ -317,7 +317,7 @@ def test_points_are_measured_at_the_rate_asked_and_carried_between():
     config = FaceConfig(max_faces=1, landmark_rate=50, iris_rate=10, detect_every_s=0.25)
     pictures = [wall((150 + i, 200, 1)) for i in range(120)]  # 200 pixels a second
     seen = follow(counting, pictures, config, fps=200)
-    views = len(squares(640, 400, config.min_oed_px))
+    views = len(squares(640, 400, SOUGHT * config.min_oed_px))
     assert counting.meshes == 2 + 119 // 4  # twice where it is found, then on every fourth frame
     assert counting.irises <= 2 + 2 * 10 * 119 / 200
     assert counting.looks == views + 2  # everywhere once, then the whole picture twice in 0.6 s
@@ -435,12 +435,13 @@ def test_where_no_face_ever_comes_none_is_seen(models, media):
 
 
 @pytest.mark.parametrize("name", ["small_face_again.mkv", "small_face_sister.mkv"])
-def test_a_small_face_is_followed_and_known_as_small(models, media, name):
+def test_a_small_face_is_followed(models, media, name):
     tracker = FaceTracker(FaceConfig(iris_rate=0), models)
     for frame in clip(media / "clips" / name, 30):
         (face,) = tracker.push(frame)
         assert face.face_id == 0
-        assert tracker.is_small(face)
+        assert 36 < face.oed < 50
+        assert not tracker.is_small(face)
 
 
 def test_a_blink_and_a_glance_are_seen(models, media):

@@ -12,7 +12,7 @@ from microau.engine.scorer import Scorer
 from microau.stream.candidate import FEATURES
 from microau.stream.candidates import find_candidates
 from microau.stream.macro import MacroSpotter
-from microau.stream.spotting import SpotConfig, Spotter
+from microau.stream.spotting import REACHES, WIDTH, SpotConfig, Spotter
 
 
 def windows(records, spotter=None):
@@ -51,6 +51,18 @@ def test_a_still_face_gives_nothing(seed):
 def test_the_noise_of_this_camera_is_learned():
     time = clock(20)
     assert windows(motions(time, [], noise=0.4)) == []
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.4])
+def test_the_noise_floor_is_told(noise):
+    """Oracle: a mean of n samples less half of two such means has a variance of 1.5 / n of one sample's."""
+    spotter = Spotter()
+    windows(motions(clock(1), [], noise=noise), spotter)
+    assert spotter.noise == 0  # not known yet
+    windows(motions(clock(9), [], noise=noise), spotter)
+    samples = [2 * int(WIDTH * reach * 200 + 1e-6) + 1 for reach in REACHES]
+    expected = np.median([noise * np.sqrt(1.5 / n) for n in samples])
+    assert spotter.noise == pytest.approx(expected, rel=0.12)
 
 
 def test_a_lasting_smile_is_one_macro_movement_and_no_event():

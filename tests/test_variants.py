@@ -118,6 +118,18 @@ def test_the_smile_is_found_however_it_was_recorded(name, tmp_path):
     assert (run["counts"]["duplicates"] > 150) == (name in ("500 a second", "frames doubled"))
 
 
+def test_what_noise_hides_is_said(tmp_path):
+    said = []
+    for strength in (20, 60):
+        path = write(tmp_path / f"noise{strength}.mkv", f"noise=alls={strength}:allf=t", *H264)
+        events, run, notices = smile_of(path)
+        hidden = sum("hide small" in text for text in notices)
+        said.append((len(events), run["noise"]["half_found"], hidden))
+    (seen, below, quiet), (unseen, above, loud) = said
+    assert (seen, quiet, unseen, loud) == (1, 0, 0, 1)
+    assert below < 1.5 < TRUTH["amplitude"] < above
+
+
 def test_a_late_first_stamp_is_zero(tmp_path):
     events, run, _ = smile_of(write(tmp_path / "late.mkv", "null", *H264, late=7.3))
     check(events[0])

@@ -17,8 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..engine.facial_flow import RUNTIME, facial_flow
+from ..engine.facial_flow import RUNTIME
+from ..engine.flow import optical_flow
 from ..engine.flow_image import percent_flow
+from ..engine.rigid import remove_rigid
 from .flow_samples import FlowSamples, write_shard
 from .generate.people import Person
 from .generate.posed import Posed, posed_pairs
@@ -53,6 +55,8 @@ class Making:
     """Of every person whose smile is at hand."""
     shrunk: float = 0.08
     """Smallest factor on the motion of a smile: from a smile to a micro-expression. A third keep theirs."""
+    flow: str = RUNTIME.algorithm
+    """Of `engine.flow`; another than the runtime's is for comparison, and ships in no bundle."""
 
     def share(self, share: float) -> Making:
         """The same with fewer pairs of each kind."""
@@ -61,8 +65,11 @@ class Making:
 
     def key(self) -> str:
         """Changes with anything that changes the samples, the flow included."""
-        record = {"making": asdict(self), "flow": RUNTIME.to_json(), "aus": AUS}
-        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+        making = asdict(self)
+        flow = making.pop("flow")
+        record = {"making": making, "flow": RUNTIME.to_json(), "aus": AUS}
+        key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+        return key if flow == RUNTIME.algorithm else f"{key}-{flow}"
 
 
 def make_shards(
@@ -101,13 +108,14 @@ def make_samples(name: str, person: Person, making: Making) -> FlowSamples:
     """All samples of one person; the same name and settings give the same samples."""
     rng = np.random.default_rng((making.seed, *name.encode()))
     made = [pair for kind in making.kinds for pair in pairs(rng, [person], kind.count, kind.config)]
-    return measured(name, made)
+    return measured(name, made, making.flow)
 
 
 def smile_samples(name: str, person: Posed, making: Making) -> FlowSamples:
     """Samples of a real smile; its motion is made smaller, and with it what its units reached."""
     rng = np.random.default_rng((making.seed, *name.encode()))
-    samples = measured(name, list(posed_pairs(rng, person, making.smiles.count, making.smiles.config)))
+    made = list(posed_pairs(rng, person, making.smiles.count, making.smiles.config))
+    samples = measured(name, made, making.flow)
     factor = np.exp(rng.uniform(np.log(making.shrunk), 0.0, len(samples))).astype(np.float32)
     factor[rng.random(len(samples)) < 1 / 3] = 1.0
     weight = factor[:, None, None]
@@ -115,9 +123,12 @@ def smile_samples(name: str, person: Posed, making: Making) -> FlowSamples:
     return replace(samples, flow=smaller, amplitude=samples.amplitude * weight)
 
 
-def measured(name: str, made: Sequence[Pair]) -> FlowSamples:
-    """Pairs of one person -> samples, by the runtime's own flow."""
-    flows = [percent_flow(facial_flow(pair.onset, pair.apex, pair.points), RUNTIME) for pair in made]
+def measured(name: str, made: Sequence[Pair], flow: str = RUNTIME.algorithm) -> FlowSamples:
+    """Pairs of one person -> samples, by the runtime's own flow or another."""
+    follow = optical_flow(flow)
+    flows = [
+        percent_flow(remove_rigid(follow(pair.onset, pair.apex), pair.points), RUNTIME) for pair in made
+    ]
     return FlowSamples(
         flow=np.stack(flows).astype(np.float16),
         points=np.stack([pair.points[:, :2] for pair in made]).astype(np.float32),
@@ -125,5 +136,5 @@ def measured(name: str, made: Sequence[Pair]) -> FlowSamples:
         person=np.zeros(len(made), np.int32),
         aus=AUS,
         persons=(name,),
-        spec=RUNTIME,
+        spec=RUNTIME if flow == RUNTIME.algorithm else replace(RUNTIME, algorithm=flow, parameters={}),
     )

@@ -70,6 +70,8 @@ class Plan:
     confounds: tuple[str, ...]
     curves: Path | None
     seed: int
+    crf: tuple[int, int] | None = None
+    """Of H.264, lowest and highest; None: as cameras do, in three clips of ten over 24."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +112,8 @@ def make(plan: Plan, cast: Cast, number: int) -> tuple[list[Motion], dict[str, A
     """One clip: motion records and truth; the same plan and number give the same."""
     rng = np.random.default_rng([plan.seed, number])
     camera = Camera.random(rng, plan.fps[number % len(plan.fps)], (640, 480))
+    if plan.crf is not None:
+        camera = replace(camera, crf=int(rng.integers(plan.crf[0], plan.crf[1] + 1)))
     sizes = SMALL if rng.random() < OFTEN_SMALL else SIZES
     camera = replace(camera, oed=float(np.rint(rng.uniform(*sizes))))
     name, photo, points = cast.photos[int(rng.integers(len(cast.photos)))]
@@ -228,6 +232,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--events", type=int, default=3, help="micro-expressions in a clip, as many as fit")
     add("--amplitude", type=float, nargs=2, default=[0.8, 4.0], metavar=("LO", "HI"))
     add("--confounds", nargs="*", default=list(CONFOUNDS), metavar="NAME")
+    add(
+        "--crf",
+        type=int,
+        nargs=2,
+        metavar=("LO", "HI"),
+        help="compress every clip so (default: as it comes)",
+    )
     add("--curves", type=Path, metavar="CSV", help="LiveLinkFace curves that some movements follow")
     add("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
@@ -238,6 +249,7 @@ def _run(options: argparse.Namespace) -> None:
     plan = Plan(
         options.photos, options.face3d, options.half, options.clips, tuple(options.fps), options.seconds,
         options.events, tuple(options.amplitude), tuple(options.confounds), options.curves, options.seed,
+        tuple(options.crf) if options.crf else None,
     )  # fmt: skip
     names = [options.out / f"{number:03d}.npz" for number in range(plan.clips)]
     if all(path.exists() for path in names):
