@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,11 +28,16 @@ MOVES, STILL = 0.5, 0.2
 """Percent OED: moving from the one, still up to the other."""
 WEAK_SMILES = ("005", "042")
 NEUTRAL = (
-    ("smile_d0.mp4", 0, 14), ("glasses_d9.mp4", 0, 58), ("single_face.mp4", 0, 14),
+    ("smile_d0.mp4", 0, 8), ("single_face.mp4", 0, 14),
+    *(("glasses_d9.mp4", *part) for part in ((0, 8), (26, 34), (52, 58))),
     *((f"grid_{name}.mpg", 0, 4) for name in ("bbaf2n", "brbk7n")),
 )  # fmt: skip
-"""Real clips and the frames in which nothing but the head, the lids, the eyes and the camera moves: the
-other speakers of GRID open the mouth before."""
+"""Real clips and the frames in which nothing but the head, the eyes and the camera moves: in smile_d0 the
+mouth widens from frame 9 on, and the other speakers of GRID open it at once."""
+BLINKS = (("glasses_d9.mp4", 8, 26), ("glasses_d9.mp4", 34, 52))
+"""The same with blinks. At their end the upper lids do rise, which in a single pair is AU5."""
+QUIET_NOISE = 1.5
+"""Gray levels, standard deviation of a good camera's noise."""
 STEP = 4
 """Frames between the two pictures of a neutral pair: 130 to 160 ms."""
 
@@ -82,7 +89,11 @@ def _sides(made: list[Pair], said: list) -> float:
 
 def real_pairs(media: Path) -> dict[str, str]:
     """Photographs of held-out persons, and neutral stretches of real footage."""
-    return {"smiles": _smiles(media / "london"), "jitter": _jitter(media), "neutral": _neutral(media)}
+    return {
+        "smiles": _smiles(media / "london"), "jitter": _jitter(media, quiet=False),
+        "quiet": _jitter(media, quiet=True), "neutral": _neutral(media, NEUTRAL),
+        "blinks": _neutral(media, BLINKS),
+    }  # fmt: skip
 
 
 def _smiles(london: Path) -> str:
@@ -98,19 +109,23 @@ def _smiles(london: Path) -> str:
     return f"{sum(found)} of {len(found)}"
 
 
-def _jitter(media: Path) -> str:
+def _jitter(media: Path, quiet: bool) -> str:
+    """Still faces whose heads shift and turn; quiet: before a good camera, from 85 pixels on."""
     photos = media / "london" / "neutral_front"
     stems = held_out(photos)
     config = PairConfig(still=1.0, speech=0.0, blink=0.0, gaze=0.0)
-    made = pairs(np.random.default_rng(7), photo_people(photos, stems), 25 * len(stems), config)
+    if quiet:
+        config = replace(config, compressed=0.0, sizes=(85.0, 112.0, 145.0))
+    drawn = pairs(np.random.default_rng(7), photo_people(photos, stems), 75 * len(stems), config)
+    made = [pair for pair in drawn if not quiet or pair.nuisance["noise"] <= QUIET_NOISE]
     with Describer() as describer:
         named = [bool(describer.describe(p.onset, p.apex, p.points).present) for p in made]
     return f"{sum(named)} of {len(named)}"
 
 
-def _neutral(media: Path) -> str:
+def _neutral(media: Path, stretches: Iterable[tuple[str, int, int]]) -> str:
     named = []
-    for clip, first, last in NEUTRAL:
+    for clip, first, last in stretches:
         frames = _frames(media / "clips" / clip, last)[first::STEP]
         named += [bool(pair.present) for pair in map(analysed, pairwise(frames)) if pair is not None]
     return f"{sum(named)} of {len(named)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ BINS = {"1.5-4 %": ("1.5-2.5 %", "2.5-4 %", "4-inf %"), "0.8-1.5 %": ("0.8-1.5 %
 
 
 def spotted(folders: dict[str, Path], real: list[Path], workers: int) -> dict[str, dict]:
-    """'all', each set and 'event_free' -> figures of `microau-evaluate spotting`."""
+    """'all', its parts by compression, sets, 'event_free' -> figures of `microau-evaluate spotting`."""
     work = next(iter(folders.values())).parent
     moving = {name: folder for name, folder in folders.items() if "event-free" not in name}
     said = {name: _evaluate([folder], workers) for name, folder in moving.items()}
@@ -28,22 +29,25 @@ def spotted(folders: dict[str, Path], real: list[Path], workers: int) -> dict[st
             for name, folder in folders.items() if name not in moving}  # fmt: skip
     if real:
         free["GRID clips of speech (real)"] = _evaluate(["--event-free", *real], workers)["event_free"]
-    together = _together(work, moving)
-    whole = _evaluate([together], workers)
-    return {"all": _figures(whole), **{n: _figures(s) for n, s in said.items()},
+    parts = {name: _evaluate([folder], workers) for name, folder in _together(work, moving).items()}
+    return {**{n: _figures(s) for n, s in (parts | said).items()},
             "event_free": {name: next(iter(row.values())) for name, row in free.items()}}  # fmt: skip
 
 
-def _together(work: Path, folders: dict[str, Path]) -> Path:
-    """One folder that holds the videos of all sets, each under its own name, by links."""
-    together = work / "together"
+def _together(work: Path, folders: dict[str, Path]) -> dict[str, Path]:
+    """Folders of links to the videos of all sets, each under its own name: all, and by compression."""
+    parts = {name: work / name for name in ("all", "crf to 20", "crf from 25")}
+    for part in parts.values():
+        shutil.rmtree(part, ignore_errors=True)
     for name, folder in folders.items():
-        (together / name).mkdir(parents=True, exist_ok=True)
-        for file in (folder / "videos").iterdir():
-            link = together / name / file.name
-            if not link.exists():
-                link.hardlink_to(file)
-    return together
+        for truth in (folder / "videos").glob("*.truth.json"):
+            crf = json.loads(truth.read_text())["camera"]["crf"]
+            for part in (parts["all"], parts["crf to 20" if crf <= 20 else "crf from 25"]):
+                (part / name).mkdir(parents=True, exist_ok=True)
+                video = truth.with_name(truth.name.replace(".truth.json", ".mp4"))
+                for file in (truth, video):
+                    (part / name / file.name).hardlink_to(file)
+    return {name: part for name, part in parts.items() if part.is_dir()}
 
 
 def _evaluate(arguments: list[object], workers: int) -> dict:
