@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..inference import Engine
+from .base import Engine
 from .onnxruntime import OnnxRuntimeEngine
 from .tensorrt import TensorRtEngine
 

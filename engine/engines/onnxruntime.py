@@ -10,8 +10,8 @@ import onnxruntime as ort
 
 from .. import cuda_driver
 from ..errors import MicroauError
-from ..inference import OUTPUTS, Array, Device, Engine
 from ..resident import Resident, resident
+from .base import OUTPUTS, Array, Device, Engine
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

@@ -31,9 +31,9 @@ from ..engine_file import (
     read_plan,
 )
 from ..errors import MicroauError
-from ..inference import OUTPUTS, Array, Engine
 from ..resident import resident
 from ..trt_flavour import import_flavour
+from .base import OUTPUTS, Array, Engine
 
 
 class TensorRtEngine(Engine):

@@ -14,8 +14,8 @@ import torch
 
 from ..batch_sizes import sizes
 from ..errors import MicroauError
-from ..inference import OUTPUTS, Array, Engine
 from ..torch_graphs import TorchGraphs
+from .base import OUTPUTS, Array, Engine
 from .onnx_torch import OnnxModule
 
 LARGEST = 64
