@@ -6,8 +6,8 @@
 Prints the multiple of the noise floor at which half, and nine of ten, are found (a logistic curve over the
 logarithm of size over floor, by maximum likelihood). Then three Markdown tables: the share of the
 micro-expressions that were found (IoU >= 0.5, at the usual score) by their size over the noise floor, and
-by the noise floor itself; and precision and recall by compression. `HALF_FOUND` in `stream/spotting.py` is
-the first of these numbers.
+by the noise floor itself; and precision and recall by compression. `HALF_FOUND` in
+`stream/sensitivity.py` is the first of these numbers.
 """
 
 from __future__ import annotations

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .sensitivity import hidden
 from .session import Session
 from .source import END_OF_INPUT, Probe
-from .spotting import HALF_FOUND
 from .wording import clock, count
 
 WHOLE = 0.95
 """Share of what a file says it holds: sound may last a little longer, edits may leave frames out."""
-SEEN_WELL = 1.5
-"""Percent of OED; where fewer than half of such movements are found, it is said."""
 
 
 def opening_notices(session: Session) -> list[str]:
@@ -91,15 +89,9 @@ def _cut_off(session: Session) -> list[str]:
 
 
 def _coarse(session: Session) -> list[str]:
-    """What cannot be seen in a noisy or strongly compressed picture, or on a small face."""
-    half_found = HALF_FOUND * session.pipeline.noise.quantile(0.5)
-    if half_found < SEEN_WELL:
-        return []
-    return [
-        "noise, compression or a small face hide small movements here: half are found from"
-        f" {half_found:.1f} % of the distance between the outer eye corners on (micro-expressions reach"
-        " 0.8 to 4 %); record with less compression, more light or a larger face"
-    ]
+    """Of a recording too short to have been told on the way."""
+    sentence = hidden(session.pipeline.noise)
+    return [sentence] if sentence and not session.pipeline.noise_judged else []
 
 
 def _nobody(session: Session) -> str:

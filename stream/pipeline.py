@@ -29,11 +29,14 @@ from .events import Event, FrameRow
 from .histogram import Histogram
 from .macro import MacroSpotter
 from .noise_floor import STARTUP_S
+from .sensitivity import hidden
 from .sharing import SharedModel
 from .spotting import Spotter, Window
 
 FORGET_S = 1.0
 """Seconds a face may be out of sight before its chain is closed."""
+JUDGED_S = 4.0
+"""Seconds of known noise before it is said what it hides."""
 LOW_RATE = 60.0
 """Frames per second; below it onset and apex cannot be timed to the length of a short movement."""
 
@@ -81,6 +84,9 @@ class Pipeline:
         """Sentences that the user should read once."""
         self.noise = Histogram()
         """Noise floor of the faces in every frame, percent of OED."""
+        self.noise_judged = False
+        """True: it was looked at whether the picture hides small movements."""
+        self._noise_since = 0.0
         self.macro_count = 0
         """Movements longer than a micro-expression so far."""
 
@@ -157,7 +163,7 @@ class Pipeline:
         with self._timed("spotting"):
             windows = chain.windows(motion)
         if chain.spotter.noise:
-            self.noise.add(chain.spotter.noise)
+            self._judge_noise(frame.time, chain.spotter.noise)
         return _row(frame, face, motion, chain.spotter.signal), held + self._told(windows, face.face_id)
 
     def _new_chain(self, now: float) -> _Chain:
@@ -185,6 +191,16 @@ class Pipeline:
             rate = 15 / (frame.time - self._frames[0])
             if rate < LOW_RATE:
                 self.notices.append(_low_rate_notice(rate))
+
+    def _judge_noise(self, now: float, floor: float) -> None:
+        """Once JUDGED_S of noise have been seen, say what it hides: a live picture can still be mended."""
+        if not self.noise.total:
+            self._noise_since = now
+        self.noise.add(floor)
+        if not self.noise_judged and now - self._noise_since >= JUDGED_S:
+            self.noise_judged = True
+            sentence = hidden(self.noise)
+            self.notices += [sentence] if sentence else []
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from .. import __version__
 from .columns import FRAME_COLUMNS, described, event_columns
+from .sensitivity import half_found
 from .session import Session
-from .spotting import HALF_FOUND
 from .table import SCHEMA
 from .urls import mask
 
@@ -58,8 +58,9 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
 
 def _noise(session: Session) -> dict[str, float] | None:
     """What the picture leaves to be seen, percent of OED; None where no face was seen for long enough."""
-    floor = session.pipeline.noise.quantile(0.5)
-    return {"floor": round(floor, 3), "half_found": round(HALF_FOUND * floor, 2)} if floor else None
+    noise = session.pipeline.noise
+    size = half_found(noise)
+    return {"floor": round(noise.quantile(0.5), 3), "half_found": round(size, 2)} if size else None
 
 
 def _counts(session: Session) -> dict[str, Any]:

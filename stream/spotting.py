@@ -80,9 +80,6 @@ WIDTH = 0.2
 averaged over longer, against noise."""
 HISTORY_S = 3.0
 """Seconds of motion that are kept: the longest look back and ahead, and what is usual for the eyes."""
-HALF_FOUND = 12.0
-"""Times the noise that a movement must reach for half of such movements to be found, twice that for nine of
-ten (`benchmarks/sensitivity.py`, docs/spotting.md)."""
 PAST_PEAKS = 24
 """Peaks that are remembered: what else happened within a second or two."""
 REST_S = 1.0

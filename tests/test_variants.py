@@ -13,6 +13,10 @@ import pytest
 from commands import SAMPLE
 
 import microau
+from microau.stream import pipeline
+from microau.stream.config import Config
+from microau.stream.notices import closing_notices
+from microau.stream.session import Session
 
 TRUTH = json.loads((Path(SAMPLE).parent / "astronaut.truth.json").read_text())["events"][0]
 UNTIL = 1.7
@@ -128,6 +132,16 @@ def test_what_noise_hides_is_said(tmp_path):
     (seen, below, quiet), (unseen, above, loud) = said
     assert (seen, quiet, unseen, loud) == (1, 0, 0, 1)
     assert below < 1.5 < TRUTH["amplitude"] < above
+
+
+def test_what_noise_hides_is_said_while_it_can_be_mended(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "JUDGED_S", 0.1)
+    path = write(tmp_path / "noise.mkv", "noise=alls=60:allf=t", *H264)
+    with Session(Config(), str(path)) as session:
+        told = [step.frame for step in session.steps() if any("hide" in t for t in session.new_notices())]
+        assert len(told) == 1
+        assert told[0].time < UNTIL - 0.1
+        assert not any("hide" in text for text in closing_notices(session))
 
 
 def test_a_late_first_stamp_is_zero(tmp_path):
