@@ -62,7 +62,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
 def _figures(row: Row) -> dict[str, float]:
     return {
         "true": row.true, "tp": row.tp, "fp": row.fp, "precision": row.precision, "recall": row.recall,
-        "f1": row.f1, "fp_per_minute": row.fp_per_minute,
+        "f1": row.f1, "minutes": row.minutes, "fp_per_minute": row.fp_per_minute,
     }  # fmt: skip
 
 
