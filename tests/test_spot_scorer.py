@@ -60,6 +60,20 @@ def test_it_learns_and_what_it_learned_holds_for_others():
     assert counts.f1 > s.total(others, [RNG.random(6) for _ in others], 0.5).f1 + 0.3
 
 
+def test_trees_learn_from_other_persons_alone():
+    clips = [*toy(), clip("empty", "p0")]
+    scores = s.cross_trees(clips, s.by_person(clips))
+    assert [len(one) for one in scores] == [6] * 60 + [0]
+    assert s.total(clips, scores, 0.5).f1 > 0.8
+    persons = s.by_person(clips)
+    own = [k for k, fold in enumerate(persons) if fold == 0 and len(clips[k].spans)]
+    without = s.cross_trees(
+        [clips[k] for k in range(len(clips)) if k not in own[1:]],
+        [f for k, f in enumerate(persons) if k not in own[1:]],
+    )
+    np.testing.assert_array_equal(scores[own[0]], without[own[0]])
+
+
 def test_no_person_is_in_two_folds():
     clips = toy()
     folds = s.by_person(clips)
