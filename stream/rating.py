@@ -63,7 +63,7 @@ def rate(found: Candidate, limits: Limits) -> float:
     smooth = ramp(found.curve.explained if found.curve is not None else UNKNOWN, 0.6, 0.9)
     comes_back = ramp(span.returned, 0.4, 0.7)
     comes_back *= ramp(2.0 - span.returned, 0.1, 0.5)  # far below where it began: a longer movement ends
-    small_enough = ramp(limits.largest - span.rise, 0.0, 0.5 * limits.largest)
+    small_enough = ramp(limits.largest - span.rise, 0.0, limits.largest / 3)
     unconfounded = (1 - confounds.blink) * (1 - 0.4 * confounds.head) * (1 - 0.5 * confounds.gaze)
     unconfounded *= (1 - 0.6 * confounds.speech) * (1 - 0.7 * confounds.swallow)
     return float(

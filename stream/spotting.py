@@ -43,8 +43,9 @@ class SpotConfig:
     """Also report longer movements, flagged `macro`."""
     min_amplitude: float = 0.35
     """Percent of the outer-eye-corner distance; less is not told from noise in any picture."""
-    max_amplitude: float = 9.0
-    """Percent of the outer-eye-corner distance; more is an expression or speech, however short."""
+    max_amplitude: float = 6.0
+    """Percent of the outer-eye-corner distance; more is an expression or speech, however short, and from
+    two thirds of it on a movement counts less: micro-expressions reach 4 %."""
     noise_factor: float = 4.0
     """Times the face's own noise floor that a movement must reach."""
     min_score: float = 0.5
