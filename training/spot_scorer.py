@@ -268,6 +268,12 @@ def by_person(clips: Sequence[Clip]) -> list[int]:
     return [order.index(clip.person.split("+")[0]) % FOLDS for clip in clips]
 
 
+def by_geometry(clips: Sequence[Clip]) -> list[int]:
+    """A fold for each clip: what moves alike is kept together."""
+    order = sorted({clip.geometry for clip in clips})
+    return [order.index(clip.geometry) for clip in clips]
+
+
 def operating_point(clips: Sequence[Clip], scores: Sequence[Floats], alarms: float) -> float:
     """The score with the most F1 of those with fewer false alarms a minute than wanted where there is no
     micro-expression at all.
@@ -339,9 +345,10 @@ def _read(paths: Sequence[Path]) -> tuple[tuple[str, ...], list[Clip]]:
 def _run(options: argparse.Namespace) -> None:
     names, clips = _read(options.candidates)
     if options.trees:
-        trees = cross_trees(clips, by_person(clips))
-        print(f"{len(clips)} clips, persons held out in turn:")
-        print(table(clips, {"trees": (trees, 0.5), "judged": ([c.judged for c in clips], 0.5)}))
+        for what, kept_apart in (("persons", by_person(clips)), ("geometries", by_geometry(clips))):
+            trees = cross_trees(clips, kept_apart)
+            print(f"{len(clips)} clips, {what} held out in turn:")
+            print(table(clips, {"trees": (trees, 0.5), "judged": ([c.judged for c in clips], 0.5)}))
         return
     folds = cross_scores(names, clips, by_person(clips))
     least = operating_point(clips, folds, options.alarms)
