@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from microau.engine.motion import Motion
 from microau.stream.candidates import collect
-from microau.stream.rating import rate
+from microau.stream.rating import rater
 from microau.stream.spotting import SpotConfig
 from microau.training.motion_tracks import Plan, gather, make
 from microau.training.spot_scorer import overlaps
@@ -83,11 +83,11 @@ def row(crf: int, acts: list[Act], best: list[Act]) -> str:
     """A line of the table."""
     noise, right = [], []
     left = []
+    score = rater(SpotConfig().scorer, SpotConfig().limits)
     for act, clear in zip(acts, best, strict=True):
         spotter = collect(act.motions, SpotConfig())
         noise.append(spotter.noise)
-        limits = SpotConfig().limits
-        told = [c.span for c in spotter.candidates if rate(c, limits) >= SpotConfig().min_score]
+        told = [c.span for c in spotter.candidates if score(c) >= SpotConfig().min_score]
         spans = np.array([(span.onset, span.offset) for span in told]).reshape(-1, 2)
         for event in act.events:
             true = np.array([(event["onset_s"], event["offset_s"])])

@@ -44,7 +44,7 @@ class Movement:
 def movements(lines: Iterable[str]) -> Iterator[Movement]:
     """Those of every clip whose noise floor is known."""
     for row in map(json.loads, lines):
-        told = [c for c in row["candidates"] if c["judged"] >= SpotConfig().min_score]
+        told = [c for c in row["candidates"] if c["score"] >= SpotConfig().min_score]
         spans = np.array([(c["onset"], c["offset"]) for c in told]).reshape(-1, 2)
         for event in row["truth"].get("events", ()) if row["noise"] else ():
             if event["kind"] == "micro":
@@ -79,7 +79,7 @@ def compressed(lines: Sequence[str], low: int, high: int) -> None:
     here = [line for line in lines if low <= json.loads(line)["truth"]["camera"]["crf"] < high]
     clips = [clip for clip in read_clips(here)[1] if len(clip.truth)] if here else []
     for amplitudes in ((1.5, 4.01), (0.8, 1.5)) if clips else ():
-        told = total(clips, [c.judged for c in clips], SpotConfig().min_score, amplitudes=amplitudes)
+        told = total(clips, [c.score for c in clips], SpotConfig().min_score, amplitudes=amplitudes)
         size = f"{amplitudes[0]:g} to {amplitudes[1]:.2g}"
         print(
             f"| {low} to {high - 1} | {size} | {told.true} | {told.right} | {told.false} | {told.f1:.2f} |"

@@ -1,11 +1,11 @@
-"""A small network that says how sure a candidate movement is, from its named features.
+"""Gradient-boosted trees that say how sure a candidate movement is, from its named features.
 
-in    features by name, as `stream/candidate.py` measures them
+in    features by name, as `stream/features.py` measures them
 out   probability 0..1 that a coder would mark a micro-expression there
 
-The file is JSON: names, mean and scale of each feature, the layers' weights, how it was made. It is read
-without torch; `training/spot_scorer.py` writes it. Features are held within what training saw, so that
-an odd recording cannot drive the score beyond what was learned.
+The file is JSON: names, the trees, how they were made. It is read with NumPy alone;
+`training/spot_scorer.py` writes it. A tree asks for each feature only on which side of a number it lies, so
+that an odd recording cannot drive the score beyond what was learned.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from .errors import MicroauError
 
 Floats = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
+DEFAULT = Path(__file__).parent / "assets" / "spotter.json"
+"""The scorer that microau ships; docs/spotting.md says what it was made from and what it reaches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorer:
-    """A trained scorer."""
+    """Trained trees, all of the same depth D: questions lie level by level, 2**D - 1 to a tree."""
 
     names: tuple[str, ...]
-    """(F,) features, in the order of the arrays."""
-    centre: Floats
-    """(F,) taken off each feature ..."""
-    scale: Floats
-    """(F,) ... which is then divided by this."""
-    low: Floats
-    high: Floats
-    """(F,) least and greatest value of each feature in training."""
-    layers: tuple[tuple[Floats, Floats], ...]
-    """Weights (out, in) and biases (out,); hyperbolic tangents between, a logistic function at the end."""
+    """Features, as the trees number them."""
+    feature: NDArray[np.intp]
+    """(T, 2**D - 1) number of the feature that is asked for."""
+    threshold: Floats
+    """(T, 2**D - 1) what is above goes right; infinity where a tree asks nothing more."""
+    leaf: Floats
+    """(T, 2**D) log odds that each tree adds."""
+    bias: float
+    """Log odds before any tree."""
     about: Mapping[str, Any]
     """How it was made: data, splits, figures."""
 
@@ -51,18 +52,24 @@ class Scorer:
 
     def probabilities(self, rows: Floats) -> Floats:
         """(N, F) features -> (N,)."""
-        x = (np.clip(rows, self.low, self.high) - self.centre) / self.scale
-        for weights, bias in self.layers[:-1]:
-            x = np.tanh(x @ weights.T + bias)
-        weights, bias = self.layers[-1]
-        return np.asarray(1 / (1 + np.exp(-np.clip(x @ weights.T + bias, -40, 40)[:, 0])), np.float64)
+        tree, row = np.arange(len(self.leaf)), np.arange(len(rows))[:, None]
+        node = np.zeros((len(rows), len(tree)), np.intp)
+        questions = self.threshold.shape[1]
+        while node.size and node[0, 0] < questions:  # all trees are equally deep
+            right = rows[row, self.feature[tree, node]] > self.threshold[tree, node]
+            node = 2 * node + 1 + right
+        logit = self.bias + self.leaf[tree, node - questions].sum(axis=1)
+        return np.asarray(1 / (1 + np.exp(-np.clip(logit, -40, 40))), np.float64)
 
     def to_json(self) -> str:
-        """The file's text; numbers to five digits."""
-        arrays = {name: _rounded(getattr(self, name)) for name in ("centre", "scale", "low", "high")}
-        layers = [{"weights": _rounded(w), "bias": _rounded(b)} for w, b in self.layers]
-        record = {"format": FORMAT, "about": dict(self.about), "names": list(self.names)}
-        return json.dumps(record | arrays | {"layers": layers}, indent=1) + "\n"
+        """The file's text; numbers to five digits, a tree's rows each on one line."""
+        head = {"format": FORMAT, "about": dict(self.about), "names": list(self.names), "bias": self.bias}
+        trees = [
+            {"feature": f.tolist(), "threshold": _rounded(t), "leaf": _rounded(v)}
+            for f, t, v in zip(self.feature, self.threshold, self.leaf, strict=True)
+        ]
+        rows = ",\n".join(json.dumps(tree) for tree in trees)
+        return f'{json.dumps(head, indent=1)[:-2]},\n "trees": [\n{rows}\n]\n}}\n'
 
 
 def read_scorer(text: str, name: str) -> Scorer:
@@ -70,17 +77,29 @@ def read_scorer(text: str, name: str) -> Scorer:
     try:
         record = json.loads(text)
         if record["format"] != FORMAT:
-            raise MicroauError(f"{name}: scorer format {record['format']}, {FORMAT} is read here")
-        arrays = {key: np.array(record[key], float) for key in ("centre", "scale", "low", "high")}
-        layers = tuple(
-            (np.array(layer["weights"], float), np.array(layer["bias"], float))
-            for layer in record["layers"]
-        )
-        return Scorer(tuple(record["names"]), **arrays, layers=layers, about=record["about"])
-    except (KeyError, TypeError, ValueError) as error:
+            raise MicroauError(
+                f"{name}: scorer format {record['format']}, {FORMAT} is read here; train it again"
+            )
+        return _scorer(record)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise MicroauError(
-            f"{name}: is no scorer ({error!r}); make one with the command in its docs"
+            f"{name}: is no scorer ({error!r}); make one with python -m microau.training.spot_scorer"
         ) from None
+
+
+def _scorer(record: Mapping[str, Any]) -> Scorer:
+    trees = record["trees"]
+    feature = np.array([tree["feature"] for tree in trees], np.intp)
+    threshold = np.array([[np.inf if t is None else t for t in tree["threshold"]] for tree in trees], float)
+    leaf = np.array([tree["leaf"] for tree in trees], float)
+    count, questions = feature.shape
+    names = tuple(record["names"])
+    whole = not questions & (questions + 1)  # 2**D - 1
+    if not whole or threshold.shape != feature.shape or leaf.shape != (count, questions + 1):
+        raise ValueError("trees that are not whole")
+    if feature.min() < 0 or feature.max() >= len(names):
+        raise ValueError("a tree asks for a feature that has no name")
+    return Scorer(names, feature, threshold, leaf, float(record["bias"]), record["about"])
 
 
 @lru_cache(maxsize=4)
@@ -92,5 +111,6 @@ def load_scorer(path: Path) -> Scorer:
         raise MicroauError(f"{path}: {error.strerror}. Give a scorer's .json file") from None
 
 
-def _rounded(values: Floats) -> Any:
-    return np.vectorize(lambda x: float(f"{x:.5g}"))(values).tolist()
+def _rounded(values: Floats) -> list[float | None]:
+    """Five digits; JSON has no infinity: null."""
+    return [float(f"{x:.5g}") if np.isfinite(x) else None for x in values.tolist()]

@@ -28,7 +28,7 @@ from .capture import Capture
 from .inputs import open_source
 from .macro import NO_CROP
 from .peaks import Peak
-from .rating import rate
+from .rating import rate, rater
 from .spotting import SpotConfig, Spotter, Window
 
 
@@ -61,11 +61,13 @@ def find_candidates(motions: Iterable[Motion], config: SpotConfig) -> list[Candi
 
 
 def as_row(found: Candidate, config: SpotConfig) -> dict[str, Any]:
-    """Moments in seconds, the judged score, the features."""
-    judged = rate(found, config.limits)
+    """Moments in seconds, the score, the judged score, the features."""
+    score, judged = rater(config.scorer, config.limits)(found), rate(found, config.limits)
     moments = {name: round(getattr(found.span, name), 5) for name in ("onset", "apex", "offset")}
-    features = {name: round(float(value), 5) for name, value in found.features.items()}
-    return {"channel": found.peak.channel, **moments, "judged": round(judged, 5), "features": features}
+    return {
+        "channel": found.peak.channel, **moments, "score": round(score, 5), "judged": round(judged, 5),
+        "features": {name: round(float(value), 5) for name, value in found.features.items()},
+    }  # fmt: skip
 
 
 def lines(paths: Iterable[Path], config: SpotConfig) -> Iterator[str]:
@@ -103,12 +105,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m microau.stream.candidates", description=__doc__)
     parser.add_argument("tracks", type=Path, nargs="+", help=".npz files, folders of them, or videos")
     parser.add_argument("--noise-factor", type=float, default=SpotConfig().noise_factor)
+    parser.add_argument(
+        "--scorer", default=SpotConfig().scorer, help="whose score: learned, judged, a file"
+    )
     options = parser.parse_args(argv)
     try:
         files = [
             f for path in options.tracks for f in (sorted(path.rglob("*.npz")) if path.is_dir() else [path])
         ]
-        for line in lines(files, SpotConfig(noise_factor=options.noise_factor)):
+        for line in lines(files, SpotConfig(noise_factor=options.noise_factor, scorer=options.scorer)):
             print(line, flush=True)
     except MicroauError as error:
         print(f"candidates: {error}", file=sys.stderr)

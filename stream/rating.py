@@ -1,22 +1,24 @@
 """How sure it is that a candidate is a facial movement of micro-expression length, 0..1.
 
-The judged score is a product of fixed factors and needs no training: the default and the baseline. A score
-learned from generated movements (`training/spot_scorer.py`) takes its place where its file is given.
+The learned score is given by trees over the candidate's features, trained on generated movements
+(`engine/scorer.py`, `training/spot_scorer.py`). The judged score, a product of fixed factors, needs no
+training: it is the baseline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..engine.errors import MicroauError
-from ..engine.scorer import load_scorer
-from .candidate import FEATURES, Candidate
+from ..engine.scorer import DEFAULT, load_scorer
+from .candidate import Candidate
+from .features import FEATURES
 
-JUDGED = "judged"
+JUDGED, LEARNED = "judged", "learned"
 USUAL_S = 0.16
 """Seconds; hardly any micro-expression is shorter from onset to offset (Yan et al. 2013: 170 ms)."""
 LEAD_S = (0.3, 0.5)
@@ -38,17 +40,26 @@ class Limits:
 
 
 def rater(scorer: str, limits: Limits) -> Callable[[Candidate], float]:
-    """The judged score, or that of a scorer's file.
+    """The learned score that microau ships, the judged one, or that of a scorer's file.
 
     Raises MicroauError where the file cannot be read or asks for what is not measured.
     """
     if scorer == JUDGED:
         return lambda found: rate(found, limits)
-    learned = load_scorer(Path(scorer))
+    learned = load_scorer(DEFAULT if scorer == LEARNED else Path(scorer))
     unknown = sorted(set(learned.names) - set(FEATURES))
     if unknown:
         raise MicroauError(f"{scorer}: asks for {unknown[0]}, which is not measured here; train it again")
-    return lambda found: learned(found.features)
+    return lambda found: learned(found.features) * unexplained(found.features)
+
+
+def unexplained(features: Mapping[str, float]) -> float:
+    """Share, 0..1, of a candidate that no blink explains.
+
+    Trees know what is usual in training. That a blink is none of what is sought needs no training, and
+    holds for blinks that look like no trained one.
+    """
+    return 1 - features["blink"]
 
 
 def rate(found: Candidate, limits: Limits) -> float:

@@ -23,7 +23,7 @@ from .confounds import Confounds
 from .head_leak import HeadLeak
 from .noise_floor import FIRST_NOISE, FLOOR, LENGTH, NoiseFloor
 from .peaks import CHANNELS, FACE, Moment, Peak, find_peak, strongest
-from .rating import JUDGED, Limits, rater
+from .rating import LEARNED, Limits, rater
 from .span import AFTER_S, NEAR_S, Span
 from .track_history import HEAD, K, TrackHistory, pulse
 from .unit_filter import UnitFilter
@@ -50,8 +50,9 @@ class SpotConfig:
     """Times the face's own noise floor that a movement must reach."""
     min_score: float = 0.5
     """0..1; candidates that score lower are not reported."""
-    scorer: str = JUDGED
-    """Who rates a candidate: judged (fixed rules), or a file that `microau.training.spot_scorer` wrote."""
+    scorer: str = LEARNED
+    """Who rates a candidate: learned (shipped with microau), judged (fixed rules), or a file that
+    `microau.training.spot_scorer` wrote."""
 
     @property
     def limits(self) -> Limits:
@@ -81,6 +82,15 @@ WIDTH = 0.2
 averaged over longer, against noise."""
 HISTORY_S = 3.0
 """Seconds of motion that are kept: the longest look back and ahead, and what is usual for the eyes."""
+LEAD_S = 0.3
+"""Seconds of the face, or the scene, before an onset: with fewer, what was going on looks like what
+began."""
+RETURNED = (0.5, 1.75)
+"""Of the rise, what must be gone at the offset, and at most: what ends far below where it began is the end
+of a longer movement."""
+LEAST_ALONE = 0.1
+"""Isolation (`Span`): where the face moves as much before or after, it speaks, or a longer movement goes
+on."""
 PAST_PEAKS = 24
 """Peaks that are remembered: what else happened within a second or two."""
 REST_S = 1.0
@@ -241,7 +251,7 @@ class Spotter:
         shift = self._leak.without(history.shift)
         others = [*self._past, *(p for peaks in self._peaks.values() for p in peaks)]
         found = follow(history, shift, peak, others, config.max_ms / 1000, config.min_amplitude)
-        if found is None or found.span.returned < 0.5 or found.span.rise > config.max_amplitude:
+        if found is None or not complete(found) or found.span.rise > config.max_amplitude:
             return None
         length = found.span.offset - found.span.onset
         # The fit may touch the limit itself; frames are not finer than their rate.
@@ -256,6 +266,14 @@ class Spotter:
                     if rival is not None and self._rate(rival) > score:
                         return True
         return False
+
+
+def complete(found: Candidate) -> bool:
+    """Whether rest was seen before it, it comes back there, and it is more than a part of what goes on."""
+    least, most = RETURNED
+    span = found.span
+    seen_before = found.features["lead"] >= LEAD_S
+    return seen_before and least <= span.returned <= most and span.isolation >= LEAST_ALONE
 
 
 def _window(found: Candidate, score: float) -> Window:

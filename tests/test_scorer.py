@@ -1,12 +1,14 @@
-"""The scorer's file and its arithmetic, against a plain loop."""
+"""The scorer's file and its arithmetic, against a plain walk through the trees."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from microau.engine.errors import MicroauError
-from microau.engine.scorer import Scorer, load_scorer, read_scorer
+from microau.engine.scorer import DEFAULT, Scorer, load_scorer, read_scorer
+from microau.stream.features import FEATURES
 
 RNG = np.random.default_rng(0)
 NAMES = ("a", "b", "c")
@@ -14,51 +16,80 @@ NAMES = ("a", "b", "c")
 
 @pytest.fixture
 def scorer():
-    layers = ((RNG.normal(size=(4, 3)), RNG.normal(size=4)), (RNG.normal(size=(1, 4)), RNG.normal(size=1)))
-    return Scorer(NAMES, np.array([1.0, 0, -1]), np.array([2.0, 1, 0.5]), -3 * np.ones(3), 3 * np.ones(3),
-                  layers, {"clips": 3})  # fmt: skip
+    """Five trees of depth three."""
+    threshold = RNG.normal(size=(5, 7))
+    threshold[2, 1] = np.inf
+    return Scorer(NAMES, RNG.integers(0, 3, (5, 7)), threshold, RNG.normal(size=(5, 8)), 0.3, {"clips": 3})
 
 
 def by_hand(scorer, values):
-    x = [(min(max(v, -3), 3) - c) / s for v, c, s in zip(values, scorer.centre, scorer.scale, strict=True)]
-    (w, b), (u, d) = scorer.layers
-    hidden = [
-        math.tanh(sum(wi * xi for wi, xi in zip(row, x, strict=True)) + bi)
-        for row, bi in zip(w, b, strict=True)
-    ]
-    z = sum(ui * hi for ui, hi in zip(u[0], hidden, strict=True)) + d[0]
-    return 1 / (1 + math.exp(-z))
+    logit = scorer.bias
+    for feature, threshold, leaf in zip(scorer.feature, scorer.threshold, scorer.leaf, strict=True):
+        node = 0
+        for _ in range(3):
+            node = 2 * node + (2 if values[feature[node]] > threshold[node] else 1)
+        logit += leaf[node - 7]
+    return 1 / (1 + math.exp(-logit))
 
 
-def test_agrees_with_a_plain_loop(scorer):
-    for values in RNG.normal(0, 3, (20, 3)):
-        assert scorer(dict(zip(NAMES, values, strict=True))) == pytest.approx(
-            by_hand(scorer, values), rel=1e-9
-        )
+def test_agrees_with_a_plain_walk(scorer):
+    rows = RNG.normal(0, 2, (40, 3))
+    for row, together in zip(rows, scorer.probabilities(rows), strict=True):
+        assert scorer(dict(zip(NAMES, row, strict=True))) == pytest.approx(by_hand(scorer, row), rel=1e-9)
+        assert together == pytest.approx(by_hand(scorer, row), rel=1e-9)
+    assert scorer.probabilities(np.zeros((0, 3))).shape == (0,)
 
 
 def test_order_of_the_features_is_the_file_s(scorer):
     assert scorer({"c": 0.3, "a": 1.0, "b": -2.0}) == scorer({"a": 1.0, "b": -2.0, "c": 0.3})
 
 
-def test_beyond_what_training_saw_nothing_changes(scorer):
-    assert scorer({"a": 3.0, "b": 0, "c": 0}) == scorer({"a": 300.0, "b": 0, "c": 0})
+def test_what_is_odd_beyond_measure_changes_nothing_more(scorer):
+    assert scorer({"a": 30.0, "b": 0, "c": 0}) == scorer({"a": 1e9, "b": 0, "c": 0})
 
 
 def test_the_file_reads_back_the_same(scorer):
     again = read_scorer(scorer.to_json(), "test")
     rows = RNG.normal(size=(50, 3))
     np.testing.assert_allclose(again.probabilities(rows), scorer.probabilities(rows), atol=1e-4)
-    assert again.names == NAMES
-    assert again.about == {"clips": 3}
+    assert (again.names, again.about) == (NAMES, {"clips": 3})
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": 9}', '{"format": 1, "names": 3}'])
+def spoilt(scorer, **parts):
+    record = json.loads(scorer.to_json())
+    record["trees"][0] |= parts
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1}', '{"format": 2, "names": 3}', "[]", "null"])
 def test_what_is_no_scorer_is_refused(text):
     with pytest.raises(MicroauError, match=r"x\.json"):
         read_scorer(text, "x.json")
 
 
-def test_a_missing_file_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "parts",
+    [{"feature": [0, 1, 3, 0, 0, 0, 0]}, {"feature": [0, 1, -1, 0, 0, 0, 0]}, {"leaf": [0.0] * 7},
+     {"threshold": [0.0] * 6}, {"leaf": ["x"] * 8}],
+)  # fmt: skip
+def test_trees_that_do_not_hold_together_are_refused(scorer, parts):
+    with pytest.raises(MicroauError, match="is no scorer"):
+        read_scorer(spoilt(scorer, **parts), "x.json")
+
+
+def test_trees_of_an_odd_size_are_refused(scorer):
+    record = json.loads(scorer.to_json())
+    record["trees"] = [{"feature": [0, 0], "threshold": [0, 0], "leaf": [0, 0, 0]}]
+    with pytest.raises(MicroauError, match="not whole"):
+        read_scorer(json.dumps(record), "x.json")
+
+
+def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(MicroauError, match="Give a scorer"):
         load_scorer(tmp_path / "none.json")
+
+
+def test_the_shipped_one_asks_for_what_is_measured():
+    shipped = load_scorer(DEFAULT)
+    assert set(shipped.names) <= set(FEATURES)
+    assert DEFAULT.stat().st_size < 400_000

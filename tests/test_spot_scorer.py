@@ -1,10 +1,11 @@
-"""Learning a score: slopes, folds, thresholds and counts, each against something independent."""
+"""Learning a score: trees, folds, thresholds and counts, each against something independent."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
+from sklearn.ensemble import GradientBoostingClassifier
 
 from microau.training import spot_scorer as s
 from microau.training.metrics.spotting import score_spotting
@@ -20,8 +21,9 @@ def clip(
     truth = np.array(truth, float).reshape(-1, 2)
     judged = np.zeros(len(spans)) if scores is None else np.array(scores, float)
     return s.Clip(
-        name, person, geometry, 200.0, minutes, truth, np.full(len(truth), 2.0), spans, features, judged
-    )
+        name, person, geometry, 200.0, minutes, truth, np.full(len(truth), 2.0), spans, features,
+        np.ones(len(spans)), judged, judged,
+    )  # fmt: skip
 
 
 def toy(count=60, seed=0):
@@ -36,19 +38,25 @@ def toy(count=60, seed=0):
     return clips
 
 
-def test_slopes_are_those_of_the_loss():
-    x, y = RNG.normal(size=(30, 3)), (RNG.random(30) > 0.5).astype(float)
-    shapes = [(s.HIDDEN, 3), (s.HIDDEN,), (1, s.HIDDEN), (1,)]
-    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
-
-    def parts(flat):
-        return [p.reshape(shape) for p, shape in zip(np.split(flat, ends), shapes, strict=True)]
-
-    def slope(flat):
-        return np.concatenate([g.ravel() for g in s.gradient(parts(flat), x, y)])
-
-    start = RNG.normal(size=int(ends[-1]) + 1)
-    assert check_grad(lambda flat: s.loss(parts(flat), x, y), slope, start) < 1e-5
+@pytest.mark.parametrize(("depth", "rows"), [(1, 200), (3, 200), (4, 25)])
+def test_trees_give_what_scikit_learn_s_do(depth, rows, monkeypatch):
+    """With 25 rows most trees end early."""
+    for name, value in (("DEPTH", depth), ("TREES", 20), ("LEAST", 3)):
+        monkeypatch.setattr(s, name, value)
+    x = RNG.normal(size=(rows, 2))
+    right = x[:, 0] + 0.5 * RNG.normal(size=rows) > 0.3
+    spans = np.arange(rows)[:, None] + np.array([0.1, 0.5])
+    scorer = s.train(("a", "b"), [clip(truth=spans[right], spans=spans, features=x)], {})
+    others = RNG.normal(size=(100, 2)).astype(np.float32).astype(float)
+    logits = []
+    for draw in range(s.DRAWS):
+        model = GradientBoostingClassifier(
+            n_estimators=20, max_depth=depth, learning_rate=s.RATE, subsample=s.SHARE,
+            max_features=s.FEATURES_AT_ONCE, min_samples_leaf=3, random_state=draw,
+        ).fit(x, right)  # fmt: skip
+        logits.append(model.decision_function(others))
+    together = 1 / (1 + np.exp(-np.mean(logits, axis=0)))
+    np.testing.assert_allclose(scorer.probabilities(others), together, rtol=1e-9)
 
 
 def test_it_learns_and_what_it_learned_holds_for_others():
@@ -60,18 +68,26 @@ def test_it_learns_and_what_it_learned_holds_for_others():
     assert counts.f1 > s.total(others, [RNG.random(6) for _ in others], 0.5).f1 + 0.3
 
 
-def test_trees_learn_from_other_persons_alone():
+def test_scores_come_from_other_persons_alone():
     clips = [*toy(), clip("empty", "p0")]
-    scores = s.cross_trees(clips, s.by_person(clips))
+    persons = s.by_person(clips)
+    scores = s.cross_scores(("a", "b"), clips, persons)
     assert [len(one) for one in scores] == [6] * 60 + [0]
     assert s.total(clips, scores, 0.5).f1 > 0.8
-    persons = s.by_person(clips)
     own = [k for k, fold in enumerate(persons) if fold == 0 and len(clips[k].spans)]
-    without = s.cross_trees(
-        [clips[k] for k in range(len(clips)) if k not in own[1:]],
+    without = s.cross_scores(
+        ("a", "b"), [clips[k] for k in range(len(clips)) if k not in own[1:]],
         [f for k, f in enumerate(persons) if k not in own[1:]],
-    )
+    )  # fmt: skip
     np.testing.assert_array_equal(scores[own[0]], without[own[0]])
+
+
+def test_a_blink_takes_from_the_score():
+    scorer = s.train(("a", "b"), toy(), {})
+    free = clip(spans=[(0, 0.4), (1, 1.4)], features=[(2, 0), (2, 0)])
+    blinked = replace(free, unexplained=np.array([1.0, 0.2]))
+    whole, part = s.scored(scorer, free), s.scored(scorer, blinked)
+    assert part.tolist() == [whole[0], 0.2 * whole[1]]
 
 
 def test_no_person_is_in_two_folds():
@@ -124,15 +140,18 @@ def test_lines_become_clips_and_a_scorer_is_written(tmp_path, capsys):
     lines = []
     for c in toy(30):
         events = [{"kind": "micro", "onset_s": a, "offset_s": b, "amplitude": 2.0} for a, b in c.truth]
-        rows = [{"onset": a, "offset": b, "judged": 0.4, "features": {"a": f[0], "b": f[1]}}
+        rows = [{"onset": a, "offset": b, "judged": 0.4, "score": 0.6,
+                 "features": {"a": f[0], "b": f[1], "blink": 0.0}}
                 for (a, b), f in zip(c.spans.tolist(), c.features.tolist(), strict=True)]  # fmt: skip
         truth = {"person": c.person, "geometry": "photo", "fps": 200.0, "events": events}
         lines.append(json.dumps({"clip": c.name, "seconds": 6.0, "truth": truth, "candidates": rows}))
     source, out = tmp_path / "c.jsonl", tmp_path / "scorer.json"
     source.write_text("\n".join(lines))
     assert s.main([str(source), "--out", str(out), "--alarms", "5"]) == 0
-    assert json.loads(out.read_text())["names"] == ["a", "b"]
+    assert json.loads(out.read_text())["names"] == ["a", "b", "blink"]
     assert "learned, all" in capsys.readouterr().out
+    assert s.main(["--test", str(source)]) == 0
+    assert "score, all" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("found", "true", "expected"), [((0, 1), (0, 1), 1), ((0, 1), (0.5, 1.5), 1 / 3)])

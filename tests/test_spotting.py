@@ -9,8 +9,8 @@ from motions import BROWS, SMILE, motions, pulse
 from microau.engine.errors import MicroauError
 from microau.engine.regions import NAMES
 from microau.engine.scorer import Scorer
-from microau.stream.candidate import FEATURES
 from microau.stream.candidates import find_candidates
+from microau.stream.features import FEATURES
 from microau.stream.macro import MacroSpotter
 from microau.stream.spotting import REACHES, WIDTH, SpotConfig, Spotter
 
@@ -224,10 +224,8 @@ def test_a_weak_movement_of_many_regions_is_found():
 
 def constant(path, logit, names=("curve", "rivals")):
     """A scorer's file that gives every candidate the same score."""
-    n = len(names)
-    layers = ((np.zeros((1, n)), np.zeros(1)), (np.zeros((1, 1)), np.array([float(logit)])))
-    ones = np.ones(n)
-    path.write_text(Scorer(tuple(names), 0 * ones, ones, -ones, ones, layers, {}).to_json())
+    nothing = np.zeros((1, 1), np.intp), np.full((1, 1), np.inf), np.zeros((1, 2))
+    path.write_text(Scorer(tuple(names), *nothing, float(logit), {}).to_json())
     return str(path)
 
 

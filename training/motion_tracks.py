@@ -72,6 +72,8 @@ class Plan:
     seed: int
     crf: tuple[int, int] | None = None
     """Of H.264, lowest and highest; None: as cameras do, in three clips of ten over 24."""
+    oed: tuple[float, float] | None = None
+    """Pixels, smallest and largest eye distance; None: SIZES, and SMALL as often as OFTEN_SMALL says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +117,7 @@ def make(plan: Plan, cast: Cast, number: int) -> tuple[list[Motion], dict[str, A
     if plan.crf is not None:
         camera = replace(camera, crf=int(rng.integers(plan.crf[0], plan.crf[1] + 1)))
     sizes = SMALL if rng.random() < OFTEN_SMALL else SIZES
+    sizes = sizes if plan.oed is None else plan.oed
     camera = replace(camera, oed=float(np.rint(rng.uniform(*sizes))))
     name, photo, points = cast.photos[int(rng.integers(len(cast.photos)))]
     if rng.random() < 0.5:
@@ -239,6 +242,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("LO", "HI"),
         help="compress every clip so (default: as it comes)",
     )
+    add(
+        "--oed",
+        type=float,
+        nargs=2,
+        metavar=("LO", "HI"),
+        help="eye distances in pixels (default: 75 to 130, a quarter of the clips 46 to 75)",
+    )
     add("--curves", type=Path, metavar="CSV", help="LiveLinkFace curves that some movements follow")
     add("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
@@ -249,16 +259,22 @@ def _run(options: argparse.Namespace) -> None:
     plan = Plan(
         options.photos, options.face3d, options.half, options.clips, tuple(options.fps), options.seconds,
         options.events, tuple(options.amplitude), tuple(options.confounds), options.curves, options.seed,
-        tuple(options.crf) if options.crf else None,
+        tuple(options.crf) if options.crf else None, tuple(options.oed) if options.oed else None,
     )  # fmt: skip
-    names = [options.out / f"{number:03d}.npz" for number in range(plan.clips)]
+    write_clips(plan, options.out)
+
+
+def write_clips(plan: Plan, folder: Path) -> list[Path]:
+    """Make the clips of a plan that are not there yet; all of its files."""
+    names = [folder / f"{number:03d}.npz" for number in range(plan.clips)]
     if all(path.exists() for path in names):
-        return
+        return names
     cast = gather(plan)
     for number, path in enumerate(names):
         if not path.exists():
             save_motions(path, *make(plan, cast, number))
             print(path, file=sys.stderr, flush=True)
+    return names
 
 
 if __name__ == "__main__":

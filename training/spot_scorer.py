@@ -1,7 +1,6 @@
-"""Learn how sure a candidate movement is: a small network over the spotter's features.
+"""Learn how sure a candidate movement is: gradient-boosted trees over the spotter's features.
 
-    python -m microau.training.spot_scorer candidates.jsonl --out scorer.json
-    python -m microau.training.spot_scorer candidates.jsonl --check    # held-out persons and geometries
+    python -m microau.training.spot_scorer candidates.jsonl --test others.jsonl --out scorer.json
 
 in    lines of `microau.stream.candidates`: clips with their truth and all candidates
 out   the scorer's file (`engine/scorer.py`), and a table of what it reaches where it was not trained
@@ -15,6 +14,7 @@ most F1.
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -26,21 +26,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.scorer import Scorer
+from ..stream.rating import unexplained
 from .command import run_command
 
 Floats = NDArray[np.float64]
 
 RIGHT, WRONG = 0.5, 0.3
 """IoU with a true movement from which a candidate is right, and under which it is wrong."""
-HIDDEN = 8
-"""Hidden units: with 24 features 209 weights."""
-RESTARTS = 3
-"""Networks whose mean is the scorer, each from another start."""
-DECAY = 0.02
-"""Weight of the squared weights against the mean log loss (chosen on folds of the training clips)."""
-STEPS = 400
-"""Of Adam on all candidates at once."""
-RATE = 0.02
+DRAWS, TREES, DEPTH = 2, 300, 3
+"""The mean of two sets of trees, each from other draws of the candidates: one alone may be .01 worse or
+better. 4800 leaves in all; deeper or more are no better (docs/spotting.md)."""
+RATE = 0.08
+SHARE, FEATURES_AT_ONCE = 0.5, 0.3
+"""Of the candidates that each tree sees, and of the features that each question is chosen from."""
+LEAST = 20
+"""Candidates in a leaf."""
 FOLDS = 5
 BINS = ((0.8, 1.5), (1.5, 4.01))
 """Percent of the eye distance: rows of the table."""
@@ -63,8 +63,12 @@ class Clip:
     """(N, 2) the same of the candidates, in the order of decision."""
     features: Floats
     """(N, F)."""
+    unexplained: Floats
+    """(N,) what `rating.unexplained` says of them: a learned score is a probability times this."""
     judged: Floats
     """(N,) score of the training-free rating."""
+    score: Floats
+    """(N,) score of the scorer that the lines were made with."""
 
     @property
     def overlap(self) -> Floats:
@@ -91,6 +95,8 @@ def read_clips(lines: Iterable[str]) -> tuple[tuple[str, ...], list[Clip]]:
 
 def _clip(record: dict[str, Any], names: tuple[str, ...]) -> Clip:
     truth, rows = record["truth"], record["candidates"]
+    judged = np.array([c["judged"] for c in rows], float)
+    measured = np.array([[c["features"][n] for n in names] for c in rows], float)
     micros = [event for event in truth.get("events", ()) if event["kind"] == "micro"]
     return Clip(
         record["clip"],
@@ -101,64 +107,56 @@ def _clip(record: dict[str, Any], names: tuple[str, ...]) -> Clip:
         np.array([(e["onset_s"], e["offset_s"]) for e in micros], float).reshape(-1, 2),
         np.array([e["amplitude"] for e in micros], float),
         np.array([(c["onset"], c["offset"]) for c in rows], float).reshape(-1, 2),
-        np.array([[c["features"][n] for n in names] for c in rows], float).reshape(-1, len(names)),
-        np.array([c["judged"] for c in rows], float),
+        measured.reshape(-1, len(names)),
+        np.array([unexplained(c["features"]) for c in rows], float),
+        judged,
+        np.array([c["score"] for c in rows], float),
     )
 
 
 def train(names: tuple[str, ...], clips: Sequence[Clip], about: dict[str, Any], seed: int = 0) -> Scorer:
-    """Fit to the candidates of the clips; the score is a probability still."""
-    x = np.concatenate([clip.features for clip in clips])
+    """Fit to the candidates of the clips; the score is a probability still.
+
+    Stochastic gradient boosting (Friedman 2001, 2002) as scikit-learn does it.
+    """
+    from sklearn.ensemble import GradientBoostingClassifier
+
     overlap = np.concatenate([clip.overlap for clip in clips])
     sure = (overlap >= RIGHT) | (overlap < WRONG)
-    x, y = x[sure], (overlap[sure] >= RIGHT).astype(float)
-    low, high = np.quantile(x, (0.002, 0.998), axis=0)
-    held = np.clip(x, low, high)
-    centre, scale = held.mean(axis=0), held.std(axis=0) + 1e-3
-    nets = [_fit((held - centre) / scale, y, np.random.default_rng([seed, k])) for k in range(RESTARTS)]
-    return Scorer(names, centre, scale, low, high, _together(nets), about)
+    x = np.concatenate([clip.features for clip in clips if len(clip.spans)])[sure]
+    y = overlap[sure] >= RIGHT
+    trees = []
+    for draw in range(DRAWS):
+        model = GradientBoostingClassifier(
+            n_estimators=TREES, max_depth=DEPTH, learning_rate=RATE, subsample=SHARE,
+            max_features=FEATURES_AT_ONCE, min_samples_leaf=LEAST, random_state=seed + draw,
+        ).fit(x, y)  # fmt: skip
+        trees += [whole_tree(one.tree_, DEPTH) for one in model.estimators_[:, 0]]
+    feature, threshold, leaf = (np.stack(part) for part in zip(*trees, strict=True))
+    prior = float(np.log(y.mean() / (1 - y.mean())))
+    return Scorer(names, feature, threshold, RATE / DRAWS * leaf, prior, about)
 
 
-def _fit(x: Floats, y: Floats, rng: np.random.Generator) -> list[Floats]:
-    """[weights (H, F), bias (H,), weights (1, H), bias (1,)] of one network, by Adam (Kingma 2015)."""
-    parts = [rng.normal(0, 0.3, (HIDDEN, x.shape[1])), np.zeros(HIDDEN), rng.normal(0, 0.3, (1, HIDDEN)),
-             np.array([np.log((y.sum() + 1) / (len(y) - y.sum() + 1))])]  # fmt: skip
-    first, second = [np.zeros_like(p) for p in parts], [np.zeros_like(p) for p in parts]
-    for step in range(1, STEPS + 1):
-        rate = RATE * (1 - step / (STEPS + 1))
-        for k, slope in enumerate(gradient(parts, x, y)):
-            first[k] = 0.9 * first[k] + 0.1 * slope
-            second[k] = 0.99 * second[k] + 0.01 * slope**2
-            unbiased = first[k] / (1 - 0.9**step), second[k] / (1 - 0.99**step)
-            parts[k] = parts[k] - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
-    return parts
+def whole_tree(tree: Any, depth: int) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """(2**D - 1,) features and thresholds and (2**D,) leaves of scikit-learn's tree, level by level.
 
-
-def loss(parts: Sequence[Floats], x: Floats, y: Floats) -> float:
-    """Mean log loss plus DECAY times the squared weights."""
-    z = (np.tanh(x @ parts[0].T + parts[1]) @ parts[2].T + parts[3])[:, 0]
-    decay = DECAY * ((parts[0] ** 2).sum() + (parts[2] ** 2).sum()) / len(parts[2][0])
-    return float(np.mean(np.logaddexp(0, z) - y * z) + decay)
-
-
-def gradient(parts: Sequence[Floats], x: Floats, y: Floats) -> list[Floats]:
-    """Of `loss`, in the order of the parts."""
-    hidden = np.tanh(x @ parts[0].T + parts[1])  # (N, H)
-    z = (hidden @ parts[2].T + parts[3])[:, 0]
-    miss = (1 / (1 + np.exp(-z)) - y)[:, None] / len(y)  # (N, 1)
-    back = miss @ parts[2] * (1 - hidden**2)  # (N, H)
-    decay = 2 * DECAY / len(parts[2][0])
-    return [
-        back.T @ x + decay * parts[0], back.sum(axis=0),
-        miss.T @ hidden + decay * parts[2], miss.sum(axis=0),
-    ]  # fmt: skip
-
-
-def _together(nets: Sequence[list[Floats]]) -> tuple[tuple[Floats, Floats], ...]:
-    """Several networks as one whose logit is their mean."""
-    first = np.concatenate([n[0] for n in nets]), np.concatenate([n[1] for n in nets])
-    last = np.concatenate([n[2] for n in nets], axis=1) / len(nets), np.mean([n[3] for n in nets], axis=0)
-    return first, last
+    Where it ends early the questions go on with infinity, so that its value lies at the left-most leaf.
+    """
+    questions = 2**depth - 1
+    feature, threshold = np.zeros(questions, np.intp), np.full(questions, np.inf)
+    leaf = np.zeros(questions + 1)
+    places = [(0, 0)]  # of scikit-learn's node, and of ours
+    while places:
+        node, here = places.pop()
+        ends = tree.children_left[node] < 0
+        if here >= questions:
+            leaf[here - questions] = tree.value[node].item()
+        elif ends:
+            places.append((node, 2 * here + 1))
+        else:
+            feature[here], threshold[here] = tree.feature[node], tree.threshold[node]
+            places += [(tree.children_left[node], 2 * here + 1), (tree.children_right[node], 2 * here + 2)]
+    return feature, threshold, leaf
 
 
 def reported(clip: Clip, scores: Floats, least: float) -> NDArray[np.intp]:
@@ -224,6 +222,11 @@ def total(clips: Sequence[Clip], scores: Sequence[Floats], least: float, **optio
     return whole
 
 
+def scored(scorer: Scorer, clip: Clip) -> Floats:
+    """(N,) what the spotter with this scorer says of the clip's candidates."""
+    return scorer.probabilities(clip.features) * clip.unexplained if len(clip.spans) else np.zeros(0)
+
+
 def cross_scores(names: tuple[str, ...], clips: Sequence[Clip], folds: Sequence[int]) -> list[Floats]:
     """Scores of every clip by a scorer that saw no clip of its fold."""
     scores: list[Floats] = [np.zeros(0)] * len(clips)
@@ -232,40 +235,19 @@ def cross_scores(names: tuple[str, ...], clips: Sequence[Clip], folds: Sequence[
         scorer = train(names, seen, {})
         for k, clip in enumerate(clips):
             if folds[k] == fold:
-                scores[k] = scorer.probabilities(clip.features) if len(clip.features) else np.zeros(0)
+                scores[k] = scored(scorer, clip)
     return scores
 
 
-def cross_trees(clips: Sequence[Clip], folds: Sequence[int]) -> list[Floats]:
-    """The same by gradient-boosted trees over the features and the judged score: for comparison, nothing
-    is shipped that runs them.
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    scores: list[Floats] = [np.zeros(0)] * len(clips)
-    for fold in sorted(set(folds)):
-        seen = [clip for clip, f in zip(clips, folds, strict=True) if f != fold]
-        x = np.concatenate([_with_judged(clip) for clip in seen if len(clip.spans)])
-        overlap = np.concatenate([clip.overlap for clip in seen])
-        sure = (overlap >= RIGHT) | (overlap < WRONG)
-        trees = HistGradientBoostingClassifier(
-            max_depth=3, learning_rate=0.06, max_iter=120, l2_regularization=3.0, min_samples_leaf=25,
-            random_state=0, early_stopping=False,
-        ).fit(x[sure], overlap[sure] >= RIGHT)  # fmt: skip
-        for k, clip in enumerate(clips):
-            if folds[k] == fold and len(clip.spans):
-                scores[k] = trees.predict_proba(_with_judged(clip))[:, 1]
-    return scores
-
-
-def _with_judged(clip: Clip) -> Floats:
-    return np.column_stack([clip.features.reshape(len(clip.spans), -1), clip.judged])
+def photographed(clip: Clip) -> str:
+    """Whose photograph moves: the person without the sculpted shapes that move it."""
+    return clip.person.partition("+")[0]
 
 
 def by_person(clips: Sequence[Clip]) -> list[int]:
     """A fold for each clip; no person in two."""
-    order = sorted({clip.person.split("+")[0] for clip in clips})
-    return [order.index(clip.person.split("+")[0]) % FOLDS for clip in clips]
+    order = sorted({photographed(clip) for clip in clips})
+    return [order.index(photographed(clip)) % FOLDS for clip in clips]
 
 
 def by_geometry(clips: Sequence[Clip]) -> list[int]:
@@ -290,9 +272,7 @@ def operating_point(clips: Sequence[Clip], scores: Sequence[Floats], alarms: flo
 
 def at_operating_point(scorer: Scorer, least: float) -> Scorer:
     """The same scorer with its logit moved so that `least` becomes 0.5."""
-    *before, (weights, bias) = scorer.layers
-    moved = bias - np.log(least / (1 - least))
-    return replace(scorer, layers=(*before, (weights, moved)))
+    return replace(scorer, bias=scorer.bias - float(np.log(least / (1 - least))))
 
 
 def table(clips: Sequence[Clip], rows: dict[str, tuple[Sequence[Floats], float]]) -> str:
@@ -327,13 +307,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m microau.training.spot_scorer", description="Learn the spotter's score."
     )
-    parser.add_argument("candidates", type=Path, nargs="+", help="lines of microau.stream.candidates")
+    parser.add_argument(
+        "candidates", type=Path, nargs="*", help="lines of microau.stream.candidates to learn from"
+    )
     parser.add_argument(
         "--test", type=Path, nargs="*", default=[], help="clips of other persons, to report on"
     )
-    parser.add_argument("--alarms", type=float, default=0.8, help="false alarms a minute at 0.5 (0.8)")
+    parser.add_argument(
+        "--without", nargs="*", default=[], metavar="PERSON", help="persons to leave out, kept for tests"
+    )
+    parser.add_argument("--alarms", type=float, default=0.6, help="false alarms a minute at 0.5 (0.6)")
     parser.add_argument("--out", type=Path, help="where to write the scorer")
-    parser.add_argument("--trees", action="store_true", help="only compare gradient-boosted trees")
     parser.set_defaults(run=_run)
     return parser
 
@@ -343,31 +327,56 @@ def _read(paths: Sequence[Path]) -> tuple[tuple[str, ...], list[Clip]]:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.candidates:
+        _learn(options)
+    elif options.test:
+        _, clips = _read(options.test)
+        print(table(clips, {"score": ([c.score for c in clips], 0.5), "judged": (_judged(clips), 0.5)}))
+
+
+def _judged(clips: Sequence[Clip]) -> list[Floats]:
+    return [clip.judged for clip in clips]
+
+
+def _learn(options: argparse.Namespace) -> None:
     names, clips = _read(options.candidates)
-    if options.trees:
-        for what, kept_apart in (("persons", by_person(clips)), ("geometries", by_geometry(clips))):
-            trees = cross_trees(clips, kept_apart)
-            print(f"{len(clips)} clips, {what} held out in turn:")
-            print(table(clips, {"trees": (trees, 0.5), "judged": ([c.judged for c in clips], 0.5)}))
-        return
+    clips = [clip for clip in clips if photographed(clip) not in options.without]
     folds = cross_scores(names, clips, by_person(clips))
     least = operating_point(clips, folds, options.alarms)
     print(f"{len(clips)} clips, operating point {least:.2f}; persons held out in turn:")
-    print(table(clips, {"learned": (folds, least), "judged": ([c.judged for c in clips], 0.5)}))
+    print(table(clips, {"learned": (folds, least), "judged": (_judged(clips), 0.5)}))
     about = {
+        "made": f"{datetime.date.today()}, python -m microau.training.spot_scorer, seed 0",
         "clips": len(clips),
-        "minutes": round(sum(c.minutes for c in clips), 2),
+        "persons": len({photographed(c) for c in clips}),
+        "left out": sorted(options.without),
+        "candidates": sum(len(c.spans) for c in clips),
+        "minutes": round(sum(c.minutes for c in clips), 1),
+        "minutes without an event": round(sum(c.minutes for c in clips if not len(c.truth)), 1),
         "alarms": options.alarms,
+        "persons held out": _summary(clips, folds, least),
     }
     scorer = at_operating_point(train(names, clips, about), least)
     _print_transfer(names, clips, options.alarms)
     if options.test:
         _, others = _read(options.test)
-        scores = [scorer.probabilities(c.features) if len(c.features) else np.zeros(0) for c in others]
+        scores = [scored(scorer, c) for c in others]
         print("other clips:")
-        print(table(others, {"learned": (scores, 0.5), "judged": ([c.judged for c in others], 0.5)}))
+        print(table(others, {"learned": (scores, 0.5), "judged": (_judged(others), 0.5)}))
     if options.out:
         options.out.write_text(scorer.to_json(), encoding="utf-8")
+
+
+def _summary(clips: Sequence[Clip], scores: Sequence[Floats], least: float) -> dict[str, float]:
+    """Figures at the operating point, three digits."""
+    fast = [k for k, clip in enumerate(clips) if clip.rate >= 150]
+    some = [clips[k] for k in fast], [scores[k] for k in fast]
+    figures = {
+        f"F1 {low:g}-{high:.2g} %": total(*some, least, amplitudes=(low, high)).f1 for low, high in BINS
+    }
+    free = [k for k, clip in enumerate(clips) if not len(clip.truth)]
+    still = total([clips[k] for k in free], [scores[k] for k in free], least)
+    return {name: round(value, 3) for name, value in (figures | {"alarms a minute": still.alarms}).items()}
 
 
 def _print_transfer(names: tuple[str, ...], clips: Sequence[Clip], alarms: float) -> None:
@@ -379,9 +388,9 @@ def _print_transfer(names: tuple[str, ...], clips: Sequence[Clip], alarms: float
             continue
         least = operating_point(rest, cross_scores(names, rest, by_person(rest)), alarms)
         scorer = train(names, rest, {})
-        scores = [scorer.probabilities(c.features) if len(c.features) else np.zeros(0) for c in held]
+        scores = [scored(scorer, c) for c in held]
         print(f"geometry held out: {geometry}")
-        print(table(held, {"learned": (scores, least), "judged": ([c.judged for c in held], 0.5)}))
+        print(table(held, {"learned": (scores, least), "judged": (_judged(held), 0.5)}))
 
 
 if __name__ == "__main__":
