@@ -72,6 +72,15 @@ class Scorer:
         return f'{json.dumps(head, indent=1)[:-2]},\n "trees": [\n{rows}\n]\n}}\n'
 
 
+def unexplained(features: Mapping[str, float]) -> float:
+    """Share, 0..1, of a candidate that no blink explains.
+
+    Trees know what is usual in training. That a blink is none of what is sought needs no training, and
+    holds for blinks that look like no trained one.
+    """
+    return 1 - features["blink"]
+
+
 def read_scorer(text: str, name: str) -> Scorer:
     """A scorer from its file's text. Raises MicroauError where it is none."""
     try:

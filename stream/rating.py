@@ -7,14 +7,14 @@ training: it is the baseline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..engine.errors import MicroauError
-from ..engine.scorer import DEFAULT, load_scorer
+from ..engine.scorer import DEFAULT, load_scorer, unexplained
 from .candidate import Candidate
 from .features import FEATURES
 
@@ -51,15 +51,6 @@ def rater(scorer: str, limits: Limits) -> Callable[[Candidate], float]:
     if unknown:
         raise MicroauError(f"{scorer}: asks for {unknown[0]}, which is not measured here; train it again")
     return lambda found: learned(found.features) * unexplained(found.features)
-
-
-def unexplained(features: Mapping[str, float]) -> float:
-    """Share, 0..1, of a candidate that no blink explains.
-
-    Trees know what is usual in training. That a blink is none of what is sought needs no training, and
-    holds for blinks that look like no trained one.
-    """
-    return 1 - features["blink"]
 
 
 def rate(found: Candidate, limits: Limits) -> float:

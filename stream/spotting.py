@@ -164,6 +164,7 @@ class Spotter:
         self._leak = HeadLeak()
         self._measured = -np.inf
         """Last moment whose pulses were measured."""
+        self._noise_known = False
         self._peaks: dict[str, list[Peak]] = {name: [] for name in CHANNELS}
         self._past: list[Peak] = []
         """Peaks that were decided on lately."""
@@ -194,22 +195,47 @@ class Spotter:
             self._measured = moment
 
     def _measure_one(self, moment: float) -> None:
+        raw, sums, seen = self._seen(moment)
+        for channel in CHANNELS:
+            self._look(channel, seen)
+        if self._noise.is_due(moment):
+            self._leak.learn(moment, raw, seen.noise)
+            self._units.learn(moment, sums)
+            if self._noise.push(moment, seen.lengths):
+                self._weigh(moment)
+
+    def _seen(self, moment: float) -> tuple[Array, Array, Moment]:
+        """Raw pulses (R, K + HEAD, 2), sums of the units (R, T), and the moment that is looked at."""
         raw = np.empty((len(REACHES), K + HEAD, 2), np.float32)
         work = np.empty((K + HEAD, 2), np.float32)
         for r, reach in enumerate(REACHES):
             pulse(self._history.time, self._history.shift, moment, reach, WIDTH * reach, raw[r], work)
-        pulses, noise = self._leak.without(raw), self._noise.level
+        pulses = self._leak.without(raw)
         sums = self._units(pulses)
         lengths = np.sqrt((pulses**2).sum(axis=-1))  # (R, K)
-        seen = Moment(moment, pulses, lengths, noise, self._units.standing_out(sums))
-        for channel in CHANNELS:
-            self._look(channel, seen)
-        if self._noise.is_due(moment):
-            self._leak.learn(moment, raw, noise)
-            self._units.learn(moment, sums)
-            if self._noise.push(moment, lengths):
-                self._units.weigh(self._noise.level)
-                self.noise = float(np.median(self._noise.level[:, FACE]))
+        standing_out = self._units.standing_out(sums)
+        return raw, sums, Moment(moment, pulses, lengths, self._noise.level, standing_out)
+
+    def _weigh(self, moment: float) -> None:
+        """The noise floor was set anew."""
+        self._units.weigh(self._noise.level)
+        self.noise = float(np.median(self._noise.level[:, FACE]))
+        if not self._noise_known:
+            self._noise_known = True
+            self._look_again(moment)
+
+    def _look_again(self, until: float) -> None:
+        """From the first moment on, by the face's own noise, of which nothing was known then.
+
+        Else one movement would be weighed by two: as the floor falls from what was assumed to what it is,
+        the way back of a movement stands out by more than its apex did.
+        """
+        self._peaks = {name: [] for name in CHANNELS}
+        time = self._history.time
+        for moment in time[(time > time[0] + REACHES[0]) & (time <= until)].tolist():
+            *_, seen = self._seen(moment)
+            for channel in CHANNELS:
+                self._look(channel, seen)
 
     def _look(self, channel: str, seen: Moment) -> None:
         """Keep the moment as a peak of the channel if it stands out and is the highest around."""

@@ -13,18 +13,16 @@ quality table is made of are not learned from. 40 minutes on two cores.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
 
-from ..stream.candidates import lines
-from ..stream.rating import JUDGED
-from ..stream.spotting import SpotConfig
 from . import spot_scorer
 from .command import run_command
 from .generate.chance import CONFOUNDS
@@ -100,10 +98,18 @@ def candidates(work: Path, name: str, plan: Plan) -> Path:
     cv2.setNumThreads(1)
     out = work / f"{name}.jsonl"
     if not out.exists():
-        files = write_clips(plan, work / name)
-        text = "\n".join(lines(files, replace(SpotConfig(), scorer=JUDGED))) + "\n"
+        write_clips(plan, work / name)
+        command = [
+            sys.executable,
+            "-m",
+            "microau.stream.candidates",
+            str(work / name),
+            "--scorer",
+            "judged",
+        ]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         partly = out.with_suffix(".partly")
-        partly.write_text(text, encoding="utf-8")
+        partly.write_text(told, encoding="utf-8")
         partly.replace(out)
     return out
 
