@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     plan = Plan(
-        options.photos, None, "A", options.clips, (200.0,), 6.0, 3, (1.5, 4.0), ("blink", "gaze", "sway"),
+        options.photos, None, "B", options.clips, (200.0,), 6.0, 3, (1.5, 4.0), ("blink", "gaze", "sway"),
         None, 7,
     )  # fmt: skip
     cast = gather(plan)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .histogram import Histogram
 
-HALF_FOUND = 12.0
-"""Times the noise floor that a movement must reach for half of such movements to be found; twice that for
-nine of ten (`benchmarks/sensitivity.py`, docs/spotting.md)."""
+HALF_FOUND = 10.0
+"""Times the noise floor that a movement must reach for half of such movements to be found; two and a half
+times that for nine of ten (`benchmarks/sensitivity.py`, docs/spotting.md)."""
 SEEN_WELL = 1.5
 """Percent of OED; where fewer than half of such movements are found, it is said."""
 

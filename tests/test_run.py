@@ -96,7 +96,7 @@ def test_the_record_says_how_it_was_made(results, tiny_bundle):
     assert made["settings"]["capture"]["end"] == 1.7
     assert made["command"][:2] == ["microau-stream", str(SAMPLE)]
     assert 0 < made["lookahead_ms"] < 2000
-    assert made["noise"]["half_found"] == pytest.approx(12 * made["noise"]["floor"], abs=0.02)
+    assert made["noise"]["half_found"] == pytest.approx(10 * made["noise"]["floor"], abs=0.02)
     assert max(made["timings_s"].values()) <= made["wall_s"]  # stages run beside each other
 
 
@@ -284,7 +284,7 @@ def read_some(descriptor):
 def test_in_a_terminal_events_are_lines_and_a_bar_shows_the_way(tiny_bundle):
     said, status = in_a_terminal(script("microau-stream"), SAMPLE, *PART, "--model", tiny_bundle)
     assert status == 0
-    assert re.search(r"0:01\.\d{3}  \d+ ms  candidate 0\.\d\d  .*% of eye distance", said)
+    assert re.search(r"0:0[01]\.\d{3}  \d+ ms  candidate 0\.\d\d  .*% of eye distance", said)
     assert "{" not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
     for shown in ("frames/s", "x real time", "left"):
         assert shown in said
