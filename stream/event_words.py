@@ -13,13 +13,16 @@ from .wording import clock
 EXPLAINED = 8
 """Movements that an explanation lists for a reader; the JSON has them all."""
 
+SUREST = 0.99
+"""Score that is shown at most: 1.00 would be read as certain."""
+
 
 def describe(event: Event, *, explain: bool = False) -> Iterator[str]:
     """An event in words, one line; with `explain` one more line for each movement."""
     duration = 1000 * (event.offset_s - event.onset_s)
     facts = [
         f"{clock(event.onset_s, 3)}  {duration:3.0f} ms",
-        f"{'movement' if event.macro else 'candidate'} {event.score:.2f}",
+        f"{'movement' if event.macro else 'candidate'} {min(event.score, SUREST):.2f}",
         ", ".join(name_unit(unit) for unit in event.units) or "no unit decided",
         f"peak {event.amplitude:.1f} % of eye distance",
     ]
