@@ -31,6 +31,9 @@ from .peaks import Peak
 from .rating import rate, rater
 from .spotting import SpotConfig, Spotter, Window
 
+SHORTEST_MS = 40.0
+"""Candidates from here on are kept, shorter than what is told: a scorer learns what they are."""
+
 
 class Collector(Spotter):
     """A spotter that keeps every candidate and reports none."""
@@ -113,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         files = [
             f for path in options.tracks for f in (sorted(path.rglob("*.npz")) if path.is_dir() else [path])
         ]
-        for line in lines(files, SpotConfig(noise_factor=options.noise_factor, scorer=options.scorer)):
+        config = SpotConfig(min_ms=SHORTEST_MS, noise_factor=options.noise_factor, scorer=options.scorer)
+        for line in lines(files, config):
             print(line, flush=True)
     except MicroauError as error:
         print(f"candidates: {error}", file=sys.stderr)

@@ -3,11 +3,12 @@
     python -m microau.training.spotter_recipe MEDIA WORK --workers 2 --out engine/assets/spotter.json
 
 MEDIA  holds london/neutral_front, face3d/ict_facekit.npz and face3d/arkit_curves.csv
-WORK   keeps motion records and candidates; what is there is not made again
+WORK   keeps motion records and candidates; what is there is not made again. After a change of the
+       spotter remove its *.jsonl, after one of the generator or of the tracking all of it
 
-960 clips in eleven kinds: with micro-expressions and without, photographs moved by the fields and by the 3D
+964 clips in eleven kinds: with micro-expressions and without, photographs moved by the fields and by the 3D
 face's shapes, 200 and fewer frames per second, small faces. Half A of the photographs; those that the
-quality table is made of are not learned from. 40 minutes on two cores.
+quality table is made of are not learned from. About half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ SMALL = (36.0, 62.0)
 """Pixels between the outer eye corners."""
 SERIES = (71, 72)
 """Two series with other seeds, so that two processes have the same to do."""
-ROUNDS = 4
-"""Of the first four kinds; the others come once in a series."""
+ROUNDS, EVERY_ROUND = 4, 4
+"""Rounds of a series, and how many of the kinds, the first, come in each; the others come once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,6 @@ KINDS = (
     Kind("smalls", 16, sculpted=True, oed=SMALL),
     Kind("smallf", 10, sculpted=True, acted=False, oed=SMALL),
 )
-EVERY_ROUND = 4
 
 
 def plans(media: Path) -> Iterator[tuple[str, Plan]]:
@@ -99,14 +99,8 @@ def candidates(work: Path, name: str, plan: Plan) -> Path:
     out = work / f"{name}.jsonl"
     if not out.exists():
         write_clips(plan, work / name)
-        command = [
-            sys.executable,
-            "-m",
-            "microau.stream.candidates",
-            str(work / name),
-            "--scorer",
-            "judged",
-        ]
+        module = "microau.stream.candidates"
+        command = [sys.executable, "-m", module, str(work / name), "--scorer", "judged"]
         told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         partly = out.with_suffix(".partly")
         partly.write_text(told, encoding="utf-8")
