@@ -22,7 +22,7 @@ from microau.stream.candidates import collect
 from microau.stream.rating import rater
 from microau.stream.spotting import SpotConfig
 from microau.training.motion_tracks import Plan, gather, make
-from microau.training.spot_scorer import overlaps
+from microau.training.spot_clips import overlaps
 
 CRFS = (12, 18, 23, 26, 29, 32)
 AROUND_S = 0.35

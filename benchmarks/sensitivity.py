@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from microau.stream.spotting import SpotConfig
-from microau.training.spot_scorer import overlaps, read_clips, total
+from microau.training.spot_clips import overlaps, read_clips, total
 
 RATIOS = (0, 6, 8, 10, 12, 15, 18, 22, 27, 35, 1000)
 CRFS = (0, 23, 29, 52)

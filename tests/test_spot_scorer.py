@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
+from microau.training import spot_clips
 from microau.training import spot_scorer as s
 from microau.training.metrics.spotting import score_spotting
 
@@ -20,7 +21,7 @@ def clip(
     features = np.zeros((len(spans), 2)) if features is None else np.array(features, float)
     truth = np.array(truth, float).reshape(-1, 2)
     judged = np.zeros(len(spans)) if scores is None else np.array(scores, float)
-    return s.Clip(
+    return spot_clips.Clip(
         name, person, geometry, 200.0, minutes, truth, np.full(len(truth), 2.0), spans, features,
         np.ones(len(spans)), judged, judged,
     )  # fmt: skip
@@ -63,9 +64,9 @@ def test_it_learns_and_what_it_learned_holds_for_others():
     scorer = s.train(("a", "b"), toy(), {})
     others = toy(seed=1)
     scores = [scorer.probabilities(c.features) for c in others]
-    counts = s.total(others, scores, 0.5)
+    counts = spot_clips.total(others, scores, 0.5)
     assert counts.f1 > 0.85
-    assert counts.f1 > s.total(others, [RNG.random(6) for _ in others], 0.5).f1 + 0.3
+    assert counts.f1 > spot_clips.total(others, [RNG.random(6) for _ in others], 0.5).f1 + 0.3
 
 
 def test_scores_come_from_other_persons_alone():
@@ -73,7 +74,7 @@ def test_scores_come_from_other_persons_alone():
     persons = s.by_person(clips)
     scores = s.cross_scores(("a", "b"), clips, persons)
     assert [len(one) for one in scores] == [6] * 60 + [0]
-    assert s.total(clips, scores, 0.5).f1 > 0.8
+    assert spot_clips.total(clips, scores, 0.5).f1 > 0.8
     own = [k for k, fold in enumerate(persons) if fold == 0 and len(clips[k].spans)]
     without = s.cross_scores(
         ("a", "b"), [clips[k] for k in range(len(clips)) if k not in own[1:]],
@@ -106,7 +107,7 @@ def test_counts_are_those_of_the_evaluation():
         truth = np.stack([starts, starts + 400], axis=1)
         spans = truth[rng.random(5) > 0.3] + rng.integers(-200, 200, (1, 2))
         spans = np.concatenate([spans, [[9000, 9300]]])
-        ours = s.count(clip(truth=truth / 1000, spans=spans / 1000), np.ones(len(spans)), 0.5)
+        ours = spot_clips.count(clip(truth=truth / 1000, spans=spans / 1000), np.ones(len(spans)), 0.5)
         theirs = score_spotting({"c": [tuple(t) for t in truth]}, {"c": [tuple(f) for f in spans]})
         tp = len(theirs.pairs["c"])
         assert (ours.right, ours.false, ours.true) == (tp, len(spans) - tp, 5)
@@ -114,8 +115,8 @@ def test_counts_are_those_of_the_evaluation():
 
 def test_the_best_of_overlapping_candidates_is_reported():
     one = clip(spans=[(0, 0.4), (0.1, 0.5), (0.6, 0.9)])
-    assert s.reported(one, np.array([0.6, 0.9, 0.7]), 0.5).tolist() == [1, 2]
-    assert s.reported(one, np.array([0.6, 0.9, 0.4]), 0.5).tolist() == [1]
+    assert spot_clips.reported(one, np.array([0.6, 0.9, 0.7]), 0.5).tolist() == [1, 2]
+    assert spot_clips.reported(one, np.array([0.6, 0.9, 0.4]), 0.5).tolist() == [1]
 
 
 def test_the_operating_point_keeps_the_alarms_rare():
@@ -123,7 +124,7 @@ def test_the_operating_point_keeps_the_alarms_rare():
     scores = [1 / (1 + np.exp(-4 * (c.features[:, 0] - 0.8))) for c in clips]
     strict, loose = (s.operating_point(clips, scores, alarms) for alarms in (0.5, 50.0))
     free = [k for k, c in enumerate(clips) if not len(c.truth)]
-    assert s.total([clips[k] for k in free], [scores[k] for k in free], strict).alarms < 0.5
+    assert spot_clips.total([clips[k] for k in free], [scores[k] for k in free], strict).alarms < 0.5
     assert strict > loose
 
 
@@ -156,4 +157,6 @@ def test_lines_become_clips_and_a_scorer_is_written(tmp_path, capsys):
 
 @pytest.mark.parametrize(("found", "true", "expected"), [((0, 1), (0, 1), 1), ((0, 1), (0.5, 1.5), 1 / 3)])
 def test_overlap(found, true, expected):
-    assert s.overlaps(np.array([found], float), np.array([true], float))[0, 0] == pytest.approx(expected)
+    assert spot_clips.overlaps(np.array([found], float), np.array([true], float))[0, 0] == pytest.approx(
+        expected
+    )

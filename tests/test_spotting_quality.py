@@ -11,7 +11,7 @@ import pytest
 from microau.stream.spotting import SpotConfig, Spotter
 from microau.training.generate.chance import CONFOUNDS
 from microau.training.motion_tracks import Plan, gather, make
-from microau.training.spot_scorer import overlaps
+from microau.training.spot_clips import overlaps
 from microau.training.spotter_recipe import KINDS, ROUNDS, SERIES, plans
 
 data = pytest.importorskip("skimage.data")
