@@ -134,6 +134,28 @@ def test_a_movement_that_may_have_begun_before_the_face_counts_less():
     assert score[0.25] < 0.6 * score[1.5]
 
 
+@pytest.mark.parametrize("onset", [0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2])
+def test_while_the_noise_becomes_known_a_movement_is_found_as_ever(onset):
+    """The floor falls from what is assumed to what it is; the way back must not outshine the apex."""
+    time = clock(4)
+    course = 3.0 * pulse(time, onset, onset + 0.1, onset + 0.26)
+    (found,) = windows(motions(time, [(SMILE, course)], noise=0.03))
+    assert abs(found.onset.time - onset) < 0.04
+    assert abs(found.offset.time - onset - 0.26) < 0.06
+
+
+def test_what_ends_far_below_its_begin_is_the_end_of_something_longer():
+    time = clock(6)
+    held = (
+        2.0
+        * pulse(np.minimum(time, 1.5), 1.2, 1.5, 9.0)
+        * (1 - pulse(np.minimum(time, 3.35), 3.12, 3.35, 9))
+    )
+    falls = held + 1.0 * pulse(time, 3.0, 3.1, 3.25)
+    candidates = find_candidates(motions(time, [(SMILE, falls)]), SpotConfig())
+    assert not [c for c in candidates if 2.9 < c.span.apex < 3.3]
+
+
 def test_a_blink_alone_gives_nothing():
     time = clock()
     course = pulse(time, 2.5, 2.6, 2.8)
