@@ -6,7 +6,8 @@
 Prints the multiple of the noise floor at which half, and nine of ten, are found (a logistic curve over the
 logarithm of size over floor, by maximum likelihood). Then three Markdown tables: the share of the
 micro-expressions that were found (IoU >= 0.5, at the usual score) by their size over the noise floor, and
-by the noise floor itself; and precision and recall by compression. `HALF_FOUND` in
+by the noise floor itself; and precision and recall by compression. Then how far off the moments of those
+that were found are, and what share of what is told with a score is right. `HALF_FOUND` in
 `stream/sensitivity.py` is the first of these numbers.
 """
 
@@ -18,6 +19,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,8 @@ from microau.training.spot_clips import overlaps, read_clips, total
 
 RATIOS = (0, 6, 8, 10, 12, 15, 18, 22, 27, 35, 1000)
 CRFS = (0, 23, 29, 52)
+SCORES = (0.3, 0.5, 0.6, 0.7, 0.9, 0.97, 1.01)
+MOMENTS = ("onset", "apex", "offset")
 FLOORS = (0, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 1)
 
 
@@ -86,6 +90,30 @@ def compressed(lines: Sequence[str], low: int, high: int) -> None:
         )
 
 
+def matched(lines: Iterable[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Every candidate with the true movement that it overlaps by an IoU of at least 0.5, or None."""
+    for row in map(json.loads, lines):
+        micro = [event for event in row["truth"].get("events", ()) if event["kind"] == "micro"]
+        true = np.array([(event["onset_s"], event["offset_s"]) for event in micro]).reshape(-1, 2)
+        for candidate in row["candidates"]:
+            shared = overlaps(np.array([(candidate["onset"], candidate["offset"])]), true)[0]
+            hit = bool(len(micro)) and shared.max() >= 0.5
+            yield candidate, micro[int(shared.argmax())] if hit else None
+
+
+def moments_and_scores(lines: Iterable[str]) -> None:
+    """The median error of each moment, and a row for each range of scores."""
+    pairs = list(matched(lines))
+    told = [(c, e) for c, e in pairs if e and c["score"] >= SpotConfig().min_score]
+    errors = {m: 1000 * np.median([abs(c[m] - e[f"{m}_s"]) for c, e in told]) for m in MOMENTS}
+    print("median error, ms: " + ", ".join(f"{name} {error:.0f}" for name, error in errors.items()))
+    print("\n| score | candidates | right |\n| --- | --- | --- |")
+    for low, high in itertools.pairwise(SCORES):
+        right = [e is not None for c, e in pairs if low <= c["score"] < high]
+        if right:
+            print(f"| {low:g} to {min(high, 1):g} | {len(right)} | {np.mean(right):.2f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("candidates", type=Path, nargs="+", help="files of `microau.stream.candidates`")
@@ -101,6 +129,8 @@ def main() -> None:
     print("\n| CRF | amplitude, % | true | found right | false | F1 |\n" + "| --- " * 6 + "|")
     for low, high in itertools.pairwise(CRFS):
         compressed(lines, low, high)
+    print()
+    moments_and_scores(lines)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from motions import BROWS, SMILE, motions, pulse
 
+from microau.engine.au_motion import UNIT_MOTIONS, UNIT_NAMES
 from microau.engine.errors import MicroauError
 from microau.engine.regions import NAMES
 from microau.engine.scorer import Scorer
 from microau.stream.candidates import find_candidates
-from microau.stream.features import FEATURES
+from microau.stream.features import BONE, FEATURES
 from microau.stream.macro import MacroSpotter
 from microau.stream.spotting import REACHES, WIDTH, SpotConfig, Spotter
 
@@ -262,6 +263,46 @@ def test_a_scorer_s_file_takes_the_place_of_the_rules(tmp_path):
 def test_a_scorer_of_other_features_is_refused(tmp_path):
     with pytest.raises(MicroauError, match="wisdom"):
         Spotter(SpotConfig(scorer=constant(tmp_path / "s.json", 0.0, ("curve", "wisdom"))))
+
+
+def features_of(courses, **options):
+    (found,) = (
+        c
+        for c in find_candidates(motions(clock(4), courses, **options), SpotConfig())
+        if c.peak.channel == "face" and abs(c.span.apex - 2.64) < 0.06
+    )
+    return found.features
+
+
+def test_a_movement_is_likened_to_what_moves_so():
+    """Against the units' own patterns, by hand: 1 for itself, less for all others."""
+    course = 2.0 * pulse(clock(4), 2.5, 2.64, 2.9)
+    for number in ("12", "4", "17"):
+        whole = sum(m for n, m in zip(UNIT_NAMES, UNIT_MOTIONS, strict=True) if n.rstrip("LR") == number)
+        pattern = {
+            name: tuple(np.array(move) / np.abs(whole).max())
+            for name, move in zip(NAMES, whole, strict=True)
+            if "lid" not in name
+        }
+        likeness = {k: v for k, v in features_of([(pattern, course)]).items() if k.startswith("like_")}
+        assert max(likeness, key=likeness.get) == f"like_{number}"
+        assert likeness[f"like_{number}"] > 0.9
+
+
+def test_what_moves_along_is_measured():
+    """Bone that no muscle moves, and regions that had no part in it, each as large as it was drawn."""
+    course = 2.0 * pulse(clock(4), 2.5, 2.64, 2.9)
+    bone = {name: (0.0, 0.1) for name in np.array(NAMES)[BONE]}
+    alone, shaken = features_of([(BROWS, course)]), features_of([(BROWS, course), (bone, course)])
+    assert np.exp(shaken["bone"]) == pytest.approx(0.1, rel=0.3)
+    assert alone["bone"] < shaken["bone"] - 0.7
+    idle = {name: (0.0, 0.06) for name in NAMES if "lip" in name or "chin" in name or "cheek" in name}
+    quiet, joined = (
+        features_of([(BROWS, course)], noise=0.02),
+        features_of([(BROWS, course), (idle, course)], noise=0.02),
+    )
+    assert joined["others"] > quiet["others"] + 0.7
+    assert alone["parts"] == pytest.approx(6 / len(NAMES), abs=4 / len(NAMES))
 
 
 def test_every_feature_is_measured():
