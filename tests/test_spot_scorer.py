@@ -151,6 +151,10 @@ def test_lines_become_clips_and_a_scorer_is_written(tmp_path, capsys):
     assert s.main([str(source), "--out", str(out), "--alarms", "5"]) == 0
     assert json.loads(out.read_text())["names"] == ["a", "b", "blink"]
     assert "learned, all" in capsys.readouterr().out
+    less = [str(source), "--ignore", "b", "--without", "p0", "--out", str(out), "--test", str(source)]
+    assert s.main([*less, "--alarms", "5"]) == 0
+    assert json.loads(out.read_text())["names"] == ["a"]
+    assert json.loads(out.read_text())["about"]["persons"] == 11
     assert s.main(["--test", str(source)]) == 0
     assert "score, all" in capsys.readouterr().out
 

@@ -154,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--without", nargs="*", default=[], metavar="PERSON", help="persons to leave out, kept for tests"
     )
+    parser.add_argument(
+        "--ignore", nargs="*", default=[], metavar="FEATURE", help="learn without; all that begin so"
+    )
     parser.add_argument("--alarms", type=float, default=0.7, help="false alarms a minute at 0.5 (0.7)")
     parser.add_argument("--out", type=Path, help="where to write the scorer")
     parser.set_defaults(run=_run)
@@ -179,6 +182,7 @@ def _judged(clips: Sequence[Clip]) -> list[Floats]:
 def _learn(options: argparse.Namespace) -> None:
     names, clips = _read(options.candidates)
     clips = [clip for clip in clips if photographed(clip) not in options.without]
+    names, clips = _without(names, clips, tuple(options.ignore))
     folds = cross_scores(names, clips, by_person(clips))
     least = operating_point(clips, folds, options.alarms)
     print(f"{len(clips)} clips, operating point {least:.2f}; persons held out in turn:")
@@ -197,12 +201,21 @@ def _learn(options: argparse.Namespace) -> None:
     scorer = at_operating_point(train(names, clips, about), least)
     _print_transfer(names, clips, options.alarms)
     if options.test:
-        _, others = _read(options.test)
+        read_names, others = _read(options.test)
+        _, others = _without(read_names, others, tuple(options.ignore))
         scores = [scored(scorer, c) for c in others]
         print("other clips:")
         print(table(others, {"learned": (scores, 0.5), "judged": (_judged(others), 0.5)}))
     if options.out:
         options.out.write_text(scorer.to_json(), encoding="utf-8")
+
+
+def _without(
+    names: tuple[str, ...], clips: list[Clip], begin: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[Clip]]:
+    """The same without the features whose names begin so."""
+    kept = [k for k, name in enumerate(names) if not name.startswith(begin)]
+    return tuple(names[k] for k in kept), [replace(c, features=c.features[:, kept]) for c in clips]
 
 
 def _summary(clips: Sequence[Clip], scores: Sequence[Floats], least: float) -> dict[str, float]:
