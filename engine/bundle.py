@@ -1,8 +1,9 @@
 """A model bundle: one .onnx file that carries everything the runtime must know about its model.
 
 The knowledge is JSON under the key `microau` of the file's metadata: action units and their
-landmarks, flow specification, sentences, emotion classes, thresholds, training data, licence. The
-file is read here as plain protocol-buffer fields (onnx.proto: ModelProto), so that every back end
+landmarks, flow specification, sentences, emotion classes, thresholds, training data, licence. Under
+`microau.spotter` lies the score that the spotter gives candidate movements (`engine/scorer.py`). The file
+is read here as plain protocol-buffer fields (onnx.proto: ModelProto), so that every back end
 can read it without the ONNX package, and the graph is checked against the hash in the metadata.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 
 from .errors import MicroauError
 from .flow_spec import FlowSpec
+from .scorer import Scorer, read_scorer
 
 KEY = "microau"
 """Of the metadata entry that makes an ONNX file a bundle."""
+SPOTTER = "microau.spotter"
+"""Of the metadata entry with the spotter's scorer; a bundle need not have one."""
 FORMAT = 1
 LIMIT = 2**31 - 1
 """Bytes: the largest protocol buffer. A larger file is no single-file model."""
@@ -89,13 +93,20 @@ class Bundle:
     """Training data, command, seed, scores, licence, attribution."""
     sha256: str = ""
     """Of the graph, hexadecimal."""
+    scorer: Scorer | None = None
+    """How sure it is that a candidate is a movement; None: the one that microau ships."""
 
     def positions(self) -> NDArray[np.intp]:
         """The model's landmarks as an index into the 478 points."""
         return np.array(self.landmarks, np.intp)
 
+    def to_metadata(self) -> dict[str, str]:
+        """The entries of the file's metadata; `bundle_from` is the way back."""
+        entries = {KEY: json.dumps(self.to_json(), sort_keys=True)}
+        return entries if self.scorer is None else entries | {SPOTTER: self.scorer.to_json()}
+
     def to_json(self) -> dict[str, Any]:
-        """The metadata record; `from_json` is the way back."""
+        """The record under KEY; `from_json` is the way back."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -138,15 +149,23 @@ def read_bundle(path: str | Path) -> Bundle:
     """Read and check a bundle; whatever is wrong with the file is one line of `MicroauError`."""
     path = Path(path)
     graph, metadata = _open(path)
+    bundle = bundle_from(metadata, path)
+    if bundle.sha256 != graph_sha256(graph):
+        raise MicroauError(f"{path}: the network does not match its recorded hash: damaged or altered.")
+    return bundle
+
+
+def bundle_from(metadata: Mapping[str, str], path: Path) -> Bundle:
+    """What the metadata of a model, or of an engine built from it, say; MicroauError where they do not."""
     if KEY not in metadata:
         raise MicroauError(f"{path}: not a microau bundle (an ONNX file without '{KEY}' metadata).")
     try:
         bundle = Bundle.from_json(json.loads(metadata[KEY]), path)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise MicroauError(f"{path}: its '{KEY}' metadata cannot be read ({error!r}).") from error
-    if bundle.sha256 != graph_sha256(graph):
-        raise MicroauError(f"{path}: the network does not match its recorded hash: damaged or altered.")
-    return bundle
+    if SPOTTER not in metadata:
+        return bundle
+    return replace(bundle, scorer=read_scorer(metadata[SPOTTER], f"{path}, '{SPOTTER}'"))
 
 
 def graph_sha256(graph: bytes) -> str:

@@ -9,10 +9,10 @@ flow image and landmarks, and gets probabilities.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..engine.aus import UNITS
-from ..engine.bundle import KEY, Bundle, Unit, graph_sha256, split_model
+from ..engine.bundle import Bundle, Unit, graph_sha256, split_model
 from ..engine.errors import MicroauError
 from ..engine.inference import INPUTS, OUTPUTS, open_engine
+from ..engine.scorer import DEFAULT, Scorer, load_scorer
 from ..training.checkpoint import Trained, load
 from ..training.emotion import prototypes
 from ..training.model import EmotionByText
@@ -70,13 +71,16 @@ class Deployed(nn.Module):
         return *of_units, self.emotion(of_units[2])  # (B, R) emotion
 
 
-def write_bundle(trained: Trained, path: Path, name: str) -> Bundle:
-    """Export, add the metadata, check; the file appears only when it is whole."""
+def write_bundle(trained: Trained, path: Path, name: str, scorer: Scorer | None = None) -> Bundle:
+    """Export, add the metadata, check; the file appears only when it is whole.
+
+    scorer  of the spotter, to go with the model
+    """
     deployed = Deployed(trained).eval()
     model = to_onnx(deployed, _example(trained, 2))
     graph, _ = split_model(model.SerializeToString())
-    bundle = describe(trained, path, name, graph_sha256(graph))
-    onnx.helper.set_model_props(model, {KEY: json.dumps(bundle.to_json(), sort_keys=True)})
+    bundle = replace(describe(trained, path, name, graph_sha256(graph)), scorer=scorer)
+    onnx.helper.set_model_props(model, bundle.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     partial = path.with_name(f"{path.stem}.partial.onnx")
     partial.write_bytes(model.SerializeToString())
@@ -157,9 +161,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="folder written by microau-train")
     parser.add_argument("--out", type=Path, required=True, help="bundle to write, .onnx")
+    parser.add_argument("--spotter", type=Path, default=DEFAULT, help="scorer that goes with it, .json")
     args = parser.parse_args(argv)
     try:
-        bundle = write_bundle(load(args.checkpoint), args.out, args.out.stem)
+        bundle = write_bundle(load(args.checkpoint), args.out, args.out.stem, load_scorer(args.spotter))
     except MicroauError as error:
         print(f"microau: {error}", file=sys.stderr)
         return 2

@@ -21,6 +21,7 @@ from ..engine.bundle import read_bundle
 from ..engine.engines.torch import TorchEngine
 from ..engine.errors import MicroauError
 from ..engine.inference import INPUTS, OUTPUTS, open_engine
+from ..engine.scorer import DEFAULT, load_scorer
 from ..training.checkpoint import Trained, load
 from ..training.command import run_command
 from .bundle import Deployed, write_bundle
@@ -54,7 +55,7 @@ def _run(args: argparse.Namespace) -> None:
         raise MicroauError("--variants needs --samples: the folder of flow samples that microau-train made")
     trained = load(args.checkpoint)
     material = read_material(args.samples, trained) if args.samples else None
-    bundle = write_bundle(trained, args.out, args.out.stem)
+    bundle = write_bundle(trained, args.out, args.out.stem, load_scorer(args.spotter))
     print(f"{args.out}: {len(bundle.units)} units, {args.out.stat().st_size / 1e6:.2f} MB")
     if material is not None:
         _compare(args, trained, material)
@@ -125,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("checkpoint", type=Path, help="folder written by microau-train")
     add("--out", type=Path, required=True, help="bundle to write, .onnx")
+    spotter = "scorer of candidate movements that goes with it (training.spot_scorer); the shipped one"
+    add("--spotter", type=Path, default=DEFAULT, metavar="JSON", help=spotter)
     variants = "also write these beside it, as <name>.<variant>.onnx: %(choices)s"
     add("--variants", nargs="+", choices=VARIANTS[1:], default=[], metavar="VARIANT", help=variants)
     add(

@@ -102,7 +102,7 @@ class Pipeline:
     @property
     def latency_ms(self) -> float:
         """Milliseconds between an apex and its event at most, in the stream's own time."""
-        return 1000 * Spotter(self._config.spot).lookahead
+        return 1000 * self._new_spotter().lookahead
 
     @property
     def reach_back_ms(self) -> float:
@@ -167,8 +167,10 @@ class Pipeline:
         return _row(frame, face, motion, chain.spotter.signal), held + self._told(windows, face.face_id)
 
     def _new_chain(self, now: float) -> _Chain:
-        spot = self._config.spot
-        return _Chain(FaceMotion(), Spotter(spot), MacroSpotter(spot), now)
+        return _Chain(FaceMotion(), self._new_spotter(), MacroSpotter(self._config.spot), now)
+
+    def _new_spotter(self) -> Spotter:
+        return Spotter(self._config.spot, self.bundle.scorer)
 
     def _told(self, windows: list[Window], face_id: int) -> list[Told]:
         """The windows that become events; longer movements are counted, and told only where asked for."""

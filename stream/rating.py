@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.errors import MicroauError
-from ..engine.scorer import DEFAULT, load_scorer, unexplained
+from ..engine.scorer import DEFAULT, Scorer, load_scorer, unexplained
 from .candidate import Candidate
 from .features import FEATURES
 
@@ -39,14 +39,16 @@ class Limits:
     """Percent of OED."""
 
 
-def rater(scorer: str, limits: Limits) -> Callable[[Candidate], float]:
-    """The learned score that microau ships, the judged one, or that of a scorer's file.
+def rater(scorer: str, limits: Limits, bundled: Scorer | None = None) -> Callable[[Candidate], float]:
+    """The learned score of the bundle, or the one that microau ships; the judged one; or that of a file.
+
+    bundled  what the model's bundle brought
 
     Raises MicroauError where the file cannot be read or asks for what is not measured.
     """
     if scorer == JUDGED:
         return lambda found: rate(found, limits)
-    learned = load_scorer(DEFAULT if scorer == LEARNED else Path(scorer))
+    learned = (bundled or load_scorer(DEFAULT)) if scorer == LEARNED else load_scorer(Path(scorer))
     unknown = sorted(set(learned.names) - set(FEATURES))
     if unknown:
         raise MicroauError(f"{scorer}: asks for {unknown[0]}, which is not measured here; train it again")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..engine.errors import MicroauError
 from ..engine.motion import Motion
+from ..engine.scorer import Scorer
 from .candidate import Candidate, follow
 from .confounds import Confounds
 from .head_leak import HeadLeak
@@ -52,8 +53,8 @@ class SpotConfig:
     min_score: float = 0.5
     """0..1; candidates that score lower are not reported."""
     scorer: str = LEARNED
-    """Who rates a candidate: learned (shipped with microau), judged (fixed rules), or a file that
-    `microau.training.spot_scorer` wrote."""
+    """Who rates a candidate: learned (the model bundle's, else the one shipped with microau), judged (fixed
+    rules), or a file that `microau.training.spot_scorer` wrote."""
 
     @property
     def limits(self) -> Limits:
@@ -121,10 +122,11 @@ class Window:
 class Spotter:
     """The spotting stage for one face."""
 
-    def __init__(self, config: SpotConfig | None = None) -> None:
+    def __init__(self, config: SpotConfig | None = None, scorer: Scorer | None = None) -> None:
+        """scorer: of the model's bundle, where it brings one."""
         self._config = config or SpotConfig()
         self._wait = self._config.max_ms / 1000 + AFTER_S
-        self._rate = rater(self._config.scorer, self._config.limits)
+        self._rate = rater(self._config.scorer, self._config.limits, scorer)
         self._begin()
         self._free_from = -np.inf
         """Offset of the last window: nothing before it is told again."""

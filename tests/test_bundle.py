@@ -9,10 +9,15 @@ import pytest
 import torch
 from tiny import AUS, tiny_inputs, tiny_trained
 
-from microau.engine.bundle import KEY, graph_sha256, read_bundle, split_model
+from microau.engine.bundle import KEY, SPOTTER, graph_sha256, read_bundle, split_model
+from microau.engine.describe import DEFAULT_BUNDLE
 from microau.engine.errors import MicroauError
 from microau.engine.inference import INPUTS, OUTPUTS, open_engine
+from microau.engine.scorer import DEFAULT, load_scorer
 from microau.export.bundle import Deployed, parity, write_bundle
+from microau.export.quantise import convert_file
+from microau.export.spotter import main as put_scorer_main
+from microau.export.spotter import put_scorer
 from microau.training.checkpoint import load, save
 from microau.training.layout import Layout
 
@@ -191,3 +196,49 @@ def test_a_truncated_bundle_is_refused(tiny_bundle, tmp_path, share):
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(MicroauError):
         read_bundle(path)
+
+
+def test_a_bundle_brings_the_spotter_s_scorer(tiny_bundle, tmp_path):
+    path = tmp_path / "with.onnx"
+    path.write_bytes(tiny_bundle.read_bytes())
+    put_scorer(path, load_scorer(DEFAULT))
+    bundle = read_bundle(path)
+    assert bundle.sha256 == read_bundle(tiny_bundle).sha256  # the network is the same
+    assert bundle.scorer is not None
+    assert bundle.scorer.to_json() == DEFAULT.read_text(encoding="utf-8")
+    assert read_bundle(tiny_bundle).scorer is None
+
+
+def test_the_shipped_bundle_has_the_shipped_scorer():
+    scorer = read_bundle(DEFAULT_BUNDLE).scorer
+    assert scorer is not None
+    assert scorer.to_json() == DEFAULT.read_text(encoding="utf-8")
+
+
+def test_a_variant_keeps_the_scorer(tiny_bundle, tmp_path):
+    path, half = tmp_path / "with.onnx", tmp_path / "half.onnx"
+    path.write_bytes(tiny_bundle.read_bytes())
+    put_scorer(path, load_scorer(DEFAULT))
+    convert_file(path, half, "fp16")
+    assert split_model(half.read_bytes())[1][SPOTTER] == DEFAULT.read_text(encoding="utf-8")
+
+
+def test_a_bundle_whose_scorer_is_none_is_refused(tiny_bundle, tmp_path):
+    model = onnx.load(tiny_bundle)
+    onnx.helper.set_model_props(model, split_model(tiny_bundle.read_bytes())[1] | {SPOTTER: "{}"})
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(MicroauError, match=r"odd\.onnx, 'microau\.spotter': is no scorer"):
+        read_bundle(path)
+
+
+def test_the_command_puts_a_scorer_in_and_says_what_is_wrong(tiny_bundle, tmp_path, capsys):
+    path = tmp_path / "with.onnx"
+    path.write_bytes(tiny_bundle.read_bytes())
+    assert put_scorer_main([str(path), str(DEFAULT)]) == 0
+    assert read_bundle(path).scorer is not None
+    before = path.read_bytes()
+    assert put_scorer_main([str(path), str(tmp_path / "none.json")]) == 2
+    assert "none.json" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["with.onnx"]

@@ -9,7 +9,7 @@ from motions import BROWS, SMILE, motions, pulse
 from microau.engine.au_motion import UNIT_MOTIONS, UNIT_NAMES
 from microau.engine.errors import MicroauError
 from microau.engine.regions import NAMES
-from microau.engine.scorer import Scorer
+from microau.engine.scorer import Scorer, load_scorer
 from microau.stream.candidates import find_candidates
 from microau.stream.features import BONE, FEATURES
 from microau.stream.macro import MacroSpotter
@@ -258,6 +258,18 @@ def test_a_scorer_s_file_takes_the_place_of_the_rules(tmp_path):
     (found,) = windows(records, Spotter(SpotConfig(scorer=constant(tmp_path / "yes.json", 2.0))))
     assert found.score == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-3)
     assert windows(records, Spotter(SpotConfig(scorer=constant(tmp_path / "no.json", -2.0)))) == []
+
+
+def test_the_bundle_s_scorer_takes_the_place_of_the_shipped_one(tmp_path):
+    time = clock(4)
+    records = motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))])
+    bundled = load_scorer(tmp_path / constant(tmp_path / "s.json", 1.0))
+    (found,) = windows(records, Spotter(SpotConfig(), bundled))
+    assert found.score == pytest.approx(1 / (1 + np.exp(-1.0)), abs=1e-3)
+    (chosen,) = windows(records, Spotter(SpotConfig(scorer=constant(tmp_path / "yes.json", 2.0)), bundled))
+    assert chosen.score == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-3)  # what the user names counts
+    (judged,) = windows(records, Spotter(SpotConfig(scorer="judged"), bundled))
+    assert judged.score not in (found.score, chosen.score)
 
 
 def test_a_scorer_of_other_features_is_refused(tmp_path):

@@ -7,7 +7,6 @@ lie on this GPU already (`__cuda_array_interface__`) are taken from there.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..batch_sizes import parts, sizes
-from ..bundle import KEY, Bundle
+from ..bundle import KEY, Bundle, bundle_from
 from ..cuda_driver import Block, Buffer, Device, Graph, Stream
 from ..engine_file import (
     EngineCard,
@@ -45,7 +44,7 @@ class TensorRtEngine(Engine):
         self._card = read_card(path)
         if KEY not in self._card.metadata:
             raise MicroauError(f"{path}: was built from an ONNX file that is no microau bundle")
-        return Bundle.from_json(json.loads(self._card.metadata[KEY]), path)
+        return bundle_from(self._card.metadata, path)
 
     def _open(self) -> None:
         if self.device.kind == "cpu":
