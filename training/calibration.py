@@ -17,6 +17,8 @@ TEMPERATURES = np.geomspace(0.2, 8.0, 149)
 THRESHOLDS = np.linspace(0.1, 0.9, 81)
 MARGINS = np.linspace(0.5, 15, 146)
 NEVER = 100.0
+AS_GOOD = 0.01
+"""F1 below the best one that counts as good: where exactly the peak lies is chance."""
 QUIET = 0.01
 """Largest share of still pairs in which a unit may be decided, whatever F1 would like."""
 CALM = 0.02
@@ -50,18 +52,19 @@ def temperature(logits: Array, labels: NDArray[np.integer]) -> float:
 
 
 def threshold(probability: Array, labels: NDArray[np.integer], still: Bool) -> float:
-    """The probability from which F1 of presence is best, high enough to leave still pairs alone.
+    """The probability from which F1 of presence is as good as best, high enough to leave still pairs alone.
 
     probability  (S,) calibrated
     still        (S,) pairs in which nothing at all moves
 
-    Of several equally good ones the middle is taken: it lies farthest from both mistakes.
+    Of those within AS_GOOD of the best the middle is taken: it lies farthest from both mistakes, and holds
+    best where faces move otherwise (docs/model-card.md, across geometries).
     """
     allowed = [t for t in THRESHOLDS if not still.any() or (probability[still] >= t).mean() <= QUIET]
     candidates = np.array(allowed or [THRESHOLDS[-1]])
     scores = np.array([f1(probability >= t, labels == 1) for t in candidates])
-    best = candidates[scores >= scores.max() - 1e-9]
-    return float(best[len(best) // 2])
+    good = candidates[scores >= scores.max() - AS_GOOD]
+    return float(good[len(good) // 2])
 
 
 def hush(threshold: Array, probability: Array, still: Bool, kind: NDArray[np.integer]) -> Array:
