@@ -7,6 +7,7 @@ Nothing in it shows the face.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,21 +27,23 @@ FIELDS = (
 
 
 def save_motions(path: Path, motions: Sequence[Motion], truth: dict[str, Any]) -> None:
-    """Write the records of one face, with what is known to have happened."""
+    """Write the records of one face, with what is known to have happened; a file is whole or not there."""
     arrays = {name: np.array([getattr(m, name) for m in motions]) for name in FIELDS}
     oed = np.array([m.face.oed for m in motions], np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays |= {"oed": oed, "truth": np.array(json.dumps(truth))}
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    partial = path.with_name(f"{path.stem}.partial.npz")
+    np.savez_compressed(partial, allow_pickle=False, **arrays)
+    partial.replace(path)
 
 
 def load_motions(path: Path) -> tuple[list[Motion], dict[str, Any]]:
     """Records and truth. Raises MicroauError where the file is not one that `save_motions` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             columns = {name: file[name] for name in (*FIELDS, "oed")}
             truth = json.loads(str(file["truth"]))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise MicroauError(f"{path}: holds no motion records ({error})") from None
     return [_record(columns, i) for i in range(len(columns["time"]))], truth
 

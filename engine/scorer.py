@@ -98,7 +98,7 @@ def read_scorer(text: str, name: str) -> Scorer:
 
 def _scorer(record: Mapping[str, Any]) -> Scorer:
     trees = record["trees"]
-    feature = np.array([tree["feature"] for tree in trees], np.intp)
+    feature = np.array([tree["feature"] for tree in trees])
     threshold = np.array([[np.inf if t is None else t for t in tree["threshold"]] for tree in trees], float)
     leaf = np.array([tree["leaf"] for tree in trees], float)
     count, questions = feature.shape
@@ -106,18 +106,26 @@ def _scorer(record: Mapping[str, Any]) -> Scorer:
     whole = not questions & (questions + 1)  # 2**D - 1
     if not whole or threshold.shape != feature.shape or leaf.shape != (count, questions + 1):
         raise ValueError("trees that are not whole")
+    bias = float(record["bias"])
+    if feature.dtype.kind != "i" or not (np.isfinite(leaf).all() and np.isfinite(bias)):
+        raise ValueError("numbers that are none")
+    if np.isnan(threshold).any():
+        raise ValueError("a question without an answer")
     if feature.min() < 0 or feature.max() >= len(names):
         raise ValueError("a tree asks for a feature that has no name")
-    return Scorer(names, feature, threshold, leaf, float(record["bias"]), record["about"])
+    return Scorer(names, feature.astype(np.intp), threshold, leaf, bias, record["about"])
 
 
 @lru_cache(maxsize=4)
 def load_scorer(path: Path) -> Scorer:
     """The scorer of a file; read once. Raises MicroauError where it is missing or none."""
     try:
-        return read_scorer(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise MicroauError(f"{path}: {error.strerror}. Give a scorer's .json file") from None
+    except UnicodeDecodeError:
+        raise MicroauError(f"{path}: is no text. Give a scorer's .json file") from None
+    return read_scorer(text, str(path))
 
 
 def _rounded(values: Floats) -> list[float | None]:

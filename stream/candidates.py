@@ -100,6 +100,8 @@ def followed(path: Path) -> Iterator[tuple[list[Motion], dict[str, Any]]]:
                     motions[face.face_id].append(replace(motion, crop=NO_CROP))
     beside = path.with_suffix(".truth.json")
     truth = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+    if truth and len(motions) > 1:
+        raise MicroauError(f"{path}: {len(motions)} faces, or one that came back, and a truth for one")
     yield from ((records, truth) for records in motions.values())
 
 
@@ -109,7 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("tracks", type=Path, nargs="+", help=".npz files, folders of them, or videos")
     parser.add_argument("--noise-factor", type=float, default=SpotConfig().noise_factor)
     parser.add_argument(
-        "--scorer", default=SpotConfig().scorer, help="whose score: learned, judged, a file"
+        "--scorer",
+        default=SpotConfig().scorer,
+        help="whose score: learned (the shipped one), judged, a file",
     )
     options = parser.parse_args(argv)
     try:

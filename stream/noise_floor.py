@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,14 +16,23 @@ FIRST_NOISE = 0.15
 LENGTH, NUMBER = 1.18, 0.6745
 """Median over the standard deviation per axis: of the length of a vector of two normally distributed
 numbers (Rayleigh), and of the size of one."""
-STARTUP_S = 1.0
-"""Seconds of a new face before its own noise is known."""
+FIRST = 40
+"""Samples of a new face before its own noise is known: a second, longer where frames are rare."""
 MEMORY_S = 12.0
 """Seconds over which the noise is measured."""
 STEP_S = 0.025
 """Seconds between samples of the noise."""
 EVERY = 10
 """Samples between two looks at the median."""
+
+
+def seconds_to_know(rate: float) -> float:
+    """How long a face must be measured at so many frames a second before its own noise is known.
+
+    >>> seconds_to_know(200), seconds_to_know(25)
+    (1.0, 1.6)
+    """
+    return FIRST * math.ceil(round(STEP_S * rate, 6)) / rate
 
 
 class NoiseFloor:
@@ -50,7 +61,7 @@ class NoiseFloor:
         self._samples[self._count % len(self._samples)] = sizes
         self._count += 1
         known = min(self._count, len(self._samples))
-        if known * STEP_S < STARTUP_S or self._count % EVERY:
+        if known < FIRST or self._count % EVERY:
             return False
         level = np.median(self._samples[:known], axis=0) / self._median
         self._level = np.maximum(level, self._floor).astype(np.float32)

@@ -15,9 +15,10 @@ WHOLE = 0.95
 
 def opening_notices(session: Session) -> list[str]:
     """What is being analysed, and how late and from when on events come."""
-    lookahead, startup = session.pipeline.latency_ms / 1000, session.pipeline.startup_ms / 1000
+    probe, pipeline = session.source.probe, session.pipeline
+    lookahead, startup = pipeline.latency_ms / 1000, pipeline.startup_ms(probe.rate) / 1000
     return [
-        describe_input(session.source.probe),
+        describe_input(probe),
         *_asked_and_set(session),
         f"events come at most {lookahead:.2f} s after their apex;"
         f" a face's first {startup:.1f} s set its noise floor",
@@ -27,9 +28,8 @@ def opening_notices(session: Session) -> list[str]:
 def describe_input(probe: Probe) -> str:
     """Name, size, rate and length in one phrase."""
     facts = [f"{probe.width}x{probe.height}"]
-    rate = probe.actual_fps or (float(probe.fps) if probe.fps else None)
-    if rate is not None:
-        facts.append(f"{rate:.4g} frames/s")
+    if probe.rate is not None:
+        facts.append(f"{probe.rate:.4g} frames/s")
     if probe.duration is not None and not probe.live:
         facts.append(clock(probe.duration, 1))
     if probe.codec:

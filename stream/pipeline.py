@@ -28,15 +28,17 @@ from .describing import EventWriter, load_describer
 from .events import Event, FrameRow
 from .histogram import Histogram
 from .macro import MacroSpotter
-from .noise_floor import STARTUP_S
+from .noise_floor import seconds_to_know
 from .sensitivity import hidden
 from .sharing import SharedModel
-from .spotting import Spotter, Window
+from .spotting import LEAD_S, Spotter, Window
 
 FORGET_S = 1.0
 """Seconds a face may be out of sight before its chain is closed."""
 JUDGED_S = 4.0
 """Seconds of known noise before it is said what it hides."""
+FAST = 200.0
+"""Frames per second."""
 LOW_RATE = 60.0
 """Frames per second; below it onset and apex cannot be timed to the length of a short movement."""
 
@@ -104,15 +106,16 @@ class Pipeline:
         """Milliseconds between an apex and its event at most, in the stream's own time."""
         return 1000 * self._new_spotter().lookahead
 
-    @property
-    def reach_back_ms(self) -> float:
-        """Milliseconds between an event's onset and its decision at most (longer for `macro`)."""
-        return self.latency_ms + self._config.spot.max_ms
+    def reach_back_ms(self, fps: float | None) -> float:
+        """Milliseconds between an event's onset and its decision at most (longer for `macro`).
 
-    @property
-    def startup_ms(self) -> float:
-        """Milliseconds of a new face before the noise floor is its own."""
-        return 1000 * (STARTUP_S + 0.4)  # its first sample needs 0.35 s around it
+        A new face's first movements wait until its noise floor is known.
+        """
+        return max(self.latency_ms, self.startup_ms(fps) - 1000 * LEAD_S) + self._config.spot.max_ms
+
+    def startup_ms(self, fps: float | None) -> float:
+        """Milliseconds of a new face before the noise floor is its own; fps None: as for a fast camera."""
+        return 1000 * (seconds_to_know(fps or FAST) + 0.4)  # its first sample needs 0.39 s around it
 
     def timings(self) -> dict[str, float]:
         """Seconds spent in each stage so far."""

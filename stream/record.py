@@ -37,7 +37,7 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         "model": _model(session),
         "lookahead_ms": round(session.pipeline.latency_ms, 3),
         "batch_wait_ms": session.pipeline.batch_wait_ms,
-        "startup_ms": round(session.pipeline.startup_ms, 3),
+        "startup_ms": round(session.pipeline.startup_ms(session.source.probe.rate), 3),
         "noise": _noise(session),
         "counts": _counts(session),
         "wall_s": round(tally.seconds, 3),

@@ -88,7 +88,7 @@ class Run:
             from .sinks.overlay import Overlay
 
             probe = self._session.source.probe
-            reach_s = self._session.pipeline.reach_back_ms / 1000 + LATE_S * self._session.live
+            reach_s = self._session.pipeline.reach_back_ms(probe.rate) / 1000 + LATE_S * self._session.live
             yield Overlay(Path(output.overlay), reach_s, probe.sample_aspect, live=self._session.live)
         if output.view:
             from .view import View

@@ -62,6 +62,11 @@ class Probe:
     live: bool = False
     """True: frames come at their own pace and are lost if nobody takes them."""
 
+    @property
+    def rate(self) -> float | None:
+        """Frames per second, measured rather than nominal, where either is known."""
+        return self.actual_fps or (float(self.fps) if self.fps else None)
+
 
 @dataclass(slots=True)
 class Counts:

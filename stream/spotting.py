@@ -139,7 +139,7 @@ class Spotter:
 
     @property
     def lookahead(self) -> float:
-        """Seconds between an apex and its window at most."""
+        """Seconds between an apex and its window at most, once the face's noise floor is known."""
         return self._wait + NEAR_S
 
     def push(self, motion: Motion) -> list[Window]:
@@ -253,15 +253,18 @@ class Spotter:
         peaks.append(peak)
 
     def _decide(self, now: float) -> list[Window]:
-        """Windows of the peaks around which enough has been seen, the face's before the eyes'."""
+        """Windows of the peaks around which enough has been seen, in the order of their moments."""
         windows = []
-        for peaks in self._peaks.values():
-            while peaks and peaks[0].moment + self._wait <= now:
-                peak = peaks.pop(0)
-                windows += self._windows(peak)
-                self._past.append(peak)
+        while (peak := self._next_due(now)) is not None:
+            windows += self._windows(peak)
+            self._past.append(peak)
         self._past = self._past[-PAST_PEAKS:]
         return windows
+
+    def _next_due(self, now: float) -> Peak | None:
+        """The earliest peak that waits no longer, taken out; at the same moment the face's."""
+        due = [peaks for peaks in self._peaks.values() if peaks and peaks[0].moment + self._wait <= now]
+        return min(due, key=lambda peaks: peaks[0].moment).pop(0) if due else None
 
     def _windows(self, peak: Peak) -> list[Window]:
         """The window of a peak; none if it is no short movement, or another tells it better."""
@@ -269,7 +272,7 @@ class Spotter:
         if found is None or found.span.apex <= self._free_from:
             return []
         score = self._rate(found)
-        if score < self._config.min_score or self._has_better(found, score):
+        if not score >= self._config.min_score or self._has_better(found, score):
             return []
         self._free_from = found.span.offset
         return [_window(found, score)]

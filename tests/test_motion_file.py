@@ -44,3 +44,12 @@ def test_another_file_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(MicroauError, match="no motion records"):
         load_motions(tmp_path / "other.npz")
+
+
+def test_a_file_that_was_cut_off_is_refused_and_none_is_left_half_written(tmp_path):
+    path = tmp_path / "one.npz"
+    save_motions(path, records(), {})
+    assert [p.name for p in tmp_path.iterdir()] == ["one.npz"]
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(MicroauError, match="holds no motion records"):
+        load_motions(path)

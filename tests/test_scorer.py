@@ -70,7 +70,8 @@ def test_what_is_no_scorer_is_refused(text):
 @pytest.mark.parametrize(
     "parts",
     [{"feature": [0, 1, 3, 0, 0, 0, 0]}, {"feature": [0, 1, -1, 0, 0, 0, 0]}, {"leaf": [0.0] * 7},
-     {"threshold": [0.0] * 6}, {"leaf": ["x"] * 8}],
+     {"threshold": [0.0] * 6}, {"leaf": ["x"] * 8}, {"leaf": [None] * 8}, {"leaf": [float("nan")] * 8},
+     {"feature": [0, 1, 2.7, 0, 0, 0, 0]}, {"threshold": [float("nan")] * 7}],
 )  # fmt: skip
 def test_trees_that_do_not_hold_together_are_refused(scorer, parts):
     with pytest.raises(MicroauError, match="is no scorer"):
@@ -93,3 +94,9 @@ def test_the_shipped_one_asks_for_what_is_measured():
     shipped = load_scorer(DEFAULT)
     assert set(shipped.names) <= set(FEATURES)
     assert DEFAULT.stat().st_size < 400_000
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x0a\xff\xfe")
+    with pytest.raises(MicroauError, match=r"model\.onnx: is no text"):
+        load_scorer(tmp_path / "model.onnx")

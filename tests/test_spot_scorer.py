@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
+from microau.engine.errors import MicroauError
 from microau.training import spot_clips
 from microau.training import spot_scorer as s
 from microau.training.metrics.spotting import score_spotting
@@ -164,3 +165,53 @@ def test_overlap(found, true, expected):
     assert spot_clips.overlaps(np.array([found], float), np.array([true], float))[0, 0] == pytest.approx(
         expected
     )
+
+
+def as_line(truth, candidates=()):
+    return json.dumps({"clip": "a/b", "seconds": 6.0, "truth": truth, "candidates": list(candidates)})
+
+
+MICRO = {"kind": "micro", "onset_s": 1.0, "offset_s": 1.4}
+
+
+def test_an_amplitude_that_nobody_knows_is_none_of_the_bins_and_counts_in_all():
+    _, (one,) = spot_clips.read_clips([as_line({"person": "p", "events": [MICRO]})])
+    assert spot_clips.count(one, np.zeros(0), 0.5).true == 1
+    assert spot_clips.count(one, np.zeros(0), 0.5, (1.5, 4.0)).true == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("{", "no line of"), ("[]", "no line of"), ('{"clip": "a"}', "no line of"),
+     (as_line({"events": [MICRO]}), "a/b: truth or candidates do not say 'person'"),
+     (as_line({"person": "p", "events": [{"kind": "micro"}]}), "onset_s")],
+)  # fmt: skip
+def test_lines_that_cannot_be_learned_from_are_one_line(line, said, tmp_path, capsys):
+    path = tmp_path / "own.jsonl"
+    path.write_text(line + "\n")
+    assert s.main([str(path), "--out", str(tmp_path / "s.json")]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["none.jsonl"], "none.jsonl: cannot be read"), (["--out", "s.json"], "name the candidates"),
+     (["own.jsonl"], "no candidates to learn from"), (["own.jsonl", "--without", "q"], "no clip is of q")],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.jsonl").write_text(as_line({"person": "p", "events": [MICRO]}) + "\n")
+    assert s.main(arguments) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_one_person_alone_cannot_judge():
+    with pytest.raises(MicroauError, match="two persons"):
+        s.by_person([clip(person="p"), clip(person="p+shape")])
+
+
+def test_alarms_that_no_score_avoids_are_said():
+    clips = [clip(spans=[(1, 1.4)], scores=[1.0])]
+    with pytest.raises(MicroauError, match="--alarms"):
+        s.operating_point(clips, [np.array([1.0])], 0.5)

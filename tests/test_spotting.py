@@ -13,6 +13,7 @@ from microau.engine.scorer import Scorer, load_scorer
 from microau.stream.candidates import find_candidates
 from microau.stream.features import BONE, FEATURES
 from microau.stream.macro import MacroSpotter
+from microau.stream.noise_floor import seconds_to_know
 from microau.stream.spotting import REACHES, WIDTH, SpotConfig, Spotter
 
 
@@ -199,6 +200,34 @@ def test_nothing_is_told_later_than_declared():
     for record in motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]):
         for window in spotter.push(record):
             assert record.time - window.apex.time <= spotter.lookahead + 0.005
+
+
+HALF_A_SMILE = {name: move for name, move in SMILE.items() if name.startswith("right")}
+
+
+@pytest.mark.parametrize("fps", [15, 25, 30, 60, 200])
+def test_a_face_s_first_movements_are_told_when_its_noise_is_known(fps):
+    """0.4 s: half of the longest time between two moments that are compared, and the mean around each."""
+    startup, found = seconds_to_know(fps) + 0.4 + 3 / fps, 0
+    for onset in np.arange(0.4, 0.95, 0.1):
+        time, spotter = clock(5, fps), Spotter()
+        course = pulse(time, onset, onset + 0.15, onset + 0.4)
+        for record in motions(time, [(HALF_A_SMILE, course)]):
+            for window in spotter.push(record):
+                found += 1
+                late = record.time - window.apex.time
+                assert late <= max(spotter.lookahead + 1 / fps, startup - window.apex.time)
+    assert found >= 3
+
+
+def test_a_lid_movement_before_a_smile_is_told_where_the_recording_ends():
+    whole = sum(m for name, m in zip(UNIT_NAMES, UNIT_MOTIONS, strict=True) if name.rstrip("LR") == "5")
+    lids = {name: tuple(v / np.abs(whole).max()) for name, v in zip(NAMES, whole, strict=True)}
+    time = clock(3.08)
+    raised, smiled = 2.0 * pulse(time, 2.2, 2.32, 2.5), 2.0 * pulse(time, 2.75, 2.87, 3.05)
+    first, second = windows(motions(time, [(lids, raised), (SMILE, smiled)]))
+    assert first.apex.time == pytest.approx(2.32, abs=0.03)
+    assert second.apex.time == pytest.approx(2.87, abs=0.03)
 
 
 def test_a_hole_inside_the_window_is_named():

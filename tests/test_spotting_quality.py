@@ -63,7 +63,7 @@ def test_movements_are_found_and_little_else(acted, scorer):
     """On 2026-11-26 learned 23 right and 2 false, judged 23 and 0."""
     true, right, false = counts(acted, scorer)
     assert true == 24
-    assert 2 * right / (true + right + false) > 0.85
+    assert 2 * right / (true + right + false) > 0.89
 
 
 @pytest.mark.parametrize("scorer", ["learned", "judged"])
@@ -71,7 +71,7 @@ def test_blinks_and_speech_alone_are_nothing(calm, scorer):
     assert counts(calm, scorer)[2] <= 1
 
 
-def test_the_recipe_s_clips_are_those_that_the_scorer_names(tmp_path):
+def test_the_recipe_has_its_clips(tmp_path):
     """964 clips; each set with a seed of its own."""
     sets = list(plans(tmp_path))
     assert sum(plan.clips for _, plan in sets) == 964

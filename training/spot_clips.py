@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.errors import MicroauError
 from ..engine.scorer import unexplained
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ class Clip:
     truth: Floats
     """(M, 2) onset and offset in seconds."""
     amplitude: Floats
-    """(M,) percent of the eye distance."""
+    """(M,) percent of the eye distance; NaN where nobody knows."""
     spans: Floats
     """(N, 2) the same of the candidates, in the order of decision."""
     features: Floats
@@ -65,10 +66,29 @@ def overlaps(found: Floats, true: Floats) -> Floats:
 
 
 def read_clips(lines: Iterable[str]) -> tuple[tuple[str, ...], list[Clip]]:
-    """Names of the features, and the clips."""
-    records = [json.loads(line) for line in lines]
-    names = next(tuple(c["features"]) for r in records for c in r["candidates"])
-    return names, [_clip(record, names) for record in records]
+    """Names of the features (none where there is no candidate), and the clips.
+
+    Raises MicroauError where a line is no clip, or its truth lacks what must be known.
+    """
+    records = [_record(line) for line in lines]
+    names = next((tuple(c["features"]) for r in records for c in r["candidates"]), ())
+    return names, [_checked(record, names) for record in records]
+
+
+def _record(line: str) -> dict[str, Any]:
+    try:
+        record = dict(json.loads(line))
+        record["clip"], record["candidates"], record["truth"]
+    except (ValueError, KeyError, TypeError):
+        raise MicroauError(f"no line of microau.stream.candidates: {line[:40]!r}") from None
+    return record
+
+
+def _checked(record: dict[str, Any], names: tuple[str, ...]) -> Clip:
+    try:
+        return _clip(record, names)
+    except KeyError as error:
+        raise MicroauError(f"{record['clip']}: truth or candidates do not say {error}") from None
 
 
 def _clip(record: dict[str, Any], names: tuple[str, ...]) -> Clip:
@@ -78,14 +98,14 @@ def _clip(record: dict[str, Any], names: tuple[str, ...]) -> Clip:
     micros = [event for event in truth.get("events", ()) if event["kind"] == "micro"]
     return Clip(
         record["clip"],
-        str(truth.get("person", record["clip"])),
+        str(truth["person"] if micros else truth.get("person", record["clip"])),
         str(truth.get("geometry", "real")),
         float(truth.get("fps", 25.0)),
         record["seconds"] / 60,
         np.array([(e["onset_s"], e["offset_s"]) for e in micros], float).reshape(-1, 2),
-        np.array([e["amplitude"] for e in micros], float),
+        np.array([e.get("amplitude", np.nan) for e in micros], float),
         np.array([(c["onset"], c["offset"]) for c in rows], float).reshape(-1, 2),
-        measured.reshape(-1, len(names)),
+        measured.reshape(len(rows), len(names)),
         np.array([unexplained(c["features"]) for c in rows], float),
         judged,
         np.array([c["score"] for c in rows], float),
@@ -140,7 +160,8 @@ def count(
     belongs to the range of the true movement nearest to it.
     """
     chosen = reported(clip, scores, least)
-    inside = (clip.amplitude >= amplitudes[0]) & (clip.amplitude < amplitudes[1])
+    anything = amplitudes == (0, np.inf)  # also where nobody knows how far it moved
+    inside = anything | (clip.amplitude >= amplitudes[0]) & (clip.amplitude < amplitudes[1])
     if not len(clip.truth):
         whole = amplitudes[1] == np.inf
         return Counts(0, 0, len(chosen) if whole else 0, clip.minutes)

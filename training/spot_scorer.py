@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.errors import MicroauError
 from ..engine.scorer import Scorer
 from .command import run_command
 from .spot_clips import BINS, RIGHT, Clip, Floats, photographed, read_clips, table, total
@@ -108,13 +109,9 @@ def cross_scores(names: tuple[str, ...], clips: Sequence[Clip], folds: Sequence[
 def by_person(clips: Sequence[Clip]) -> list[int]:
     """A fold for each clip; no person in two."""
     order = sorted({photographed(clip) for clip in clips})
+    if len(order) < 2:
+        raise MicroauError("clips of at least two persons are needed: each judges what others taught")
     return [order.index(photographed(clip)) % FOLDS for clip in clips]
-
-
-def by_geometry(clips: Sequence[Clip]) -> list[int]:
-    """A fold for each clip: what moves alike is kept together."""
-    order = sorted({clip.geometry for clip in clips})
-    return [order.index(clip.geometry) for clip in clips]
 
 
 def operating_point(clips: Sequence[Clip], scores: Sequence[Floats], alarms: float) -> float:
@@ -122,11 +119,13 @@ def operating_point(clips: Sequence[Clip], scores: Sequence[Floats], alarms: flo
     wanted where there is no micro-expression at all.
     """
     free = [k for k, clip in enumerate(clips) if not len(clip.truth)]
-    reached = {0.99: 0.0}
+    reached: dict[float, float] = {}
     for least in np.linspace(0.05, 0.99, 95).tolist():
         still = total([clips[k] for k in free], [scores[k] for k in free], least)
         if not free or still.alarms < alarms:
             reached[least] = total(clips, scores, least).f1
+    if not reached:
+        raise MicroauError(f"no score keeps false alarms under {alarms:g} a minute: allow more (--alarms)")
     enough = max(reached.values()) - EQUAL
     return max(least for least, f1 in reached.items() if f1 >= enough)
 
@@ -164,12 +163,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(paths: Sequence[Path]) -> tuple[tuple[str, ...], list[Clip]]:
-    return read_clips(line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
+    return read_clips(line for path in paths for line in _lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MicroauError(f"{path}: cannot be read ({error})") from None
 
 
 def _run(options: argparse.Namespace) -> None:
     if options.candidates:
         _learn(options)
+    elif options.out:
+        raise MicroauError("--out: name the candidates to learn from")
     elif options.test:
         _, clips = _read(options.test)
         print(table(clips, {"score": ([c.score for c in clips], 0.5), "judged": (_judged(clips), 0.5)}))
@@ -181,8 +189,13 @@ def _judged(clips: Sequence[Clip]) -> list[Floats]:
 
 def _learn(options: argparse.Namespace) -> None:
     names, clips = _read(options.candidates)
+    unknown = set(options.without) - {photographed(clip) for clip in clips}
+    if unknown == set(options.without) and unknown:
+        raise MicroauError(f"--without: no clip is of {', '.join(sorted(unknown))}")
     clips = [clip for clip in clips if photographed(clip) not in options.without]
     names, clips = _without(names, clips, tuple(options.ignore))
+    if not any(len(clip.spans) for clip in clips):
+        raise MicroauError("no candidates to learn from: nothing moves in these clips")
     folds = cross_scores(names, clips, by_person(clips))
     least = operating_point(clips, folds, options.alarms)
     print(f"{len(clips)} clips, operating point {least:.2f}; persons held out in turn:")

@@ -115,7 +115,9 @@ def _run(options: argparse.Namespace) -> None:
         files = list(pool.map(partial(candidates, options.work), names, sets))
     known = kept_for_tests(options.media / "london" / "neutral_front")
     test = ["--test", *map(str, options.test)] if options.test else []
-    spot_scorer.main([*map(str, files), "--without", *known, *test, "--out", str(options.out)])
+    status = spot_scorer.main([*map(str, files), "--without", *known, *test, "--out", str(options.out)])
+    if status:
+        raise SystemExit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
