@@ -152,8 +152,13 @@ def test_lines_become_clips_and_a_scorer_is_written(tmp_path, capsys):
     assert s.main([str(source), "--out", str(out), "--alarms", "5"]) == 0
     assert json.loads(out.read_text())["names"] == ["a", "b", "blink"]
     assert "learned, all" in capsys.readouterr().out
-    less = [str(source), "--ignore", "b", "--without", "p0", "--out", str(out), "--test", str(source)]
-    assert s.main([*less, "--alarms", "5"]) == 0
+    other = tmp_path / "p0.jsonl"
+    other.write_text("\n".join(line for line in lines if '"person": "p0"' in line))
+    less = [str(source), "--ignore", "b", "--without", "p0", "--out", str(out), "--alarms", "5", "--test"]
+    assert s.main([*less, str(source)]) == 2
+    assert "would be learned from too" in capsys.readouterr().err
+    assert s.main([*less, str(other)]) == 0
+    assert "other clips:" in capsys.readouterr().out
     assert json.loads(out.read_text())["names"] == ["a"]
     assert json.loads(out.read_text())["about"]["persons"] == 11
     assert s.main(["--test", str(source)]) == 0
@@ -204,6 +209,12 @@ def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, monkeypatch,
     assert s.main(arguments) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()
+
+
+def test_persons_that_were_learned_from_test_nothing():
+    with pytest.raises(MicroauError, match="p1 would be learned from"):
+        s._require_others([clip(person="p1"), clip(person="p2")], [clip(person="p1+shape")])
+    s._require_others([clip(person="p1")], [clip(person="p3")])
 
 
 def test_one_person_alone_cannot_judge():

@@ -187,7 +187,8 @@ def _judged(clips: Sequence[Clip]) -> list[Floats]:
     return [clip.judged for clip in clips]
 
 
-def _learn(options: argparse.Namespace) -> None:
+def _material(options: argparse.Namespace) -> tuple[tuple[str, ...], list[Clip], list[Clip]]:
+    """Names of the features, the clips to learn from, and those of other persons to report on."""
     names, clips = _read(options.candidates)
     unknown = set(options.without) - {photographed(clip) for clip in clips}
     if unknown == set(options.without) and unknown:
@@ -196,6 +197,14 @@ def _learn(options: argparse.Namespace) -> None:
     names, clips = _without(names, clips, tuple(options.ignore))
     if not any(len(clip.spans) for clip in clips):
         raise MicroauError("no candidates to learn from: nothing moves in these clips")
+    read_names, others = _read(options.test) if options.test else (names, [])
+    _, others = _without(read_names, others, tuple(options.ignore))
+    _require_others(clips, others)
+    return names, clips, others
+
+
+def _learn(options: argparse.Namespace) -> None:
+    names, clips, others = _material(options)
     folds = cross_scores(names, clips, by_person(clips))
     least = operating_point(clips, folds, options.alarms)
     print(f"{len(clips)} clips, operating point {least:.2f}; persons held out in turn:")
@@ -213,14 +222,19 @@ def _learn(options: argparse.Namespace) -> None:
     }
     scorer = at_operating_point(train(names, clips, about), least)
     _print_transfer(names, clips, options.alarms)
-    if options.test:
-        read_names, others = _read(options.test)
-        _, others = _without(read_names, others, tuple(options.ignore))
+    if others:
         scores = [scored(scorer, c) for c in others]
         print("other clips:")
         print(table(others, {"learned": (scores, 0.5), "judged": (_judged(others), 0.5)}))
     if options.out:
         options.out.write_text(scorer.to_json(), encoding="utf-8")
+
+
+def _require_others(clips: Sequence[Clip], others: Sequence[Clip]) -> None:
+    """What is tested on must be of persons that nothing was learned from."""
+    both = {photographed(clip) for clip in clips} & {photographed(clip) for clip in others}
+    if both:
+        raise MicroauError(f"--test: {', '.join(sorted(both))} would be learned from too (--without)")
 
 
 def _without(
