@@ -132,7 +132,8 @@ def table(pairs: dict, real: dict, found: dict, given: dict) -> Iterator[Row]:
     every = [figures["f1"] for figures in pairs.values()]
     yield Row("mean F1, all units, given pairs", "", f"{min(every):.3f} to {max(every):.3f}")
     for name, figures in pairs.items():
-        right = f"{figures['side']:.3f}; still pairs with a unit {100 * figures['still']:.1f} %"
+        still = f"still pairs with a unit {100 * figures['still']:.1f} %"
+        right = f"{figures['side']:.3f} of {figures['sided']}; {still}"
         yield Row(f"side right, one-sided, {name}", "0.95", right)
     yield Row(
         "mean F1 of eight units on the clips: true onset and apex; spotted by itself",

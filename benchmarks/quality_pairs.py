@@ -67,24 +67,26 @@ def _judged(made: list[Pair]) -> dict[str, float]:
     truth = np.where(peak >= MOVES, 1, np.where(peak <= STILL, 0, -1))
     decided = np.array([[au in {u.au for u in one.present} for au in aus] for one in said])
     f1 = metrics.presence_f1(truth, decided)
-    still = peak.max(axis=1) <= STILL
+    still, right = peak.max(axis=1) <= STILL, _sides(made, said)
     return {
         "f1": metrics.mean(f1),
         "f1_paper": metrics.mean(f1[np.isin(aus, PAPER_AUS)]),
-        "side": _sides(made, said),
+        "side": float(np.mean(right)) if right else float("nan"),
+        "sided": len(right),
         "still": float(decided[still].any(axis=1).mean()),
         "pairs": len(made),
     }
 
 
-def _sides(made: list[Pair], said: list) -> float:
+def _sides(made: list[Pair], said: list) -> list[bool]:
+    """Of every one-sided unit that is named: whether that side is."""
     right = []
     for pair, one in zip(made, said, strict=True):
         for unit in one.present:
             left, other = pair.amplitudes[AUS.index(unit.au)]
             if max(left, other) >= MOVES and min(left, other) < 0.25 * max(left, other):
                 right.append(unit.side == ("L" if left > other else "R"))
-    return float(np.mean(right)) if right else float("nan")
+    return right
 
 
 def real_pairs(media: Path) -> dict[str, str]:
