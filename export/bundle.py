@@ -83,6 +83,7 @@ def write_bundle(trained: Trained, path: Path, name: str, scorer: Scorer | None 
     onnx.helper.set_model_props(model, bundle.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     partial = path.with_name(f"{path.stem}.partial.onnx")
+    partial.parent.mkdir(parents=True, exist_ok=True)
     partial.write_bytes(model.SerializeToString())
     try:
         _require_parity(parity(partial, deployed, _example(trained, 5)))

@@ -63,14 +63,14 @@ def test_onnx_runtime_agrees_with_torch(tiny_bundle):
 def test_a_unit_that_is_left_out_is_not_offered_and_changes_no_other(tmp_path):
     trained = tiny_trained()
     fewer = replace(trained, left_out=(17,))
-    bundle = write_bundle(fewer, tmp_path / "fewer.onnx", "fewer")
+    bundle = write_bundle(fewer, tmp_path / "new folder" / "fewer.onnx", "fewer")
     assert [unit.au for unit in bundle.units] == [4, 12, 25]
     image, landmarks = tiny_inputs(trained.model, 4)
     with torch.no_grad():
         all_units, three = (Deployed(each).eval()(image, landmarks) for each in (trained, fewer))
     for whole, part in zip(all_units[:-1], three[:-1], strict=True):
         np.testing.assert_array_equal(whole[:, [0, 1, 3]], part)
-    with open_engine(tmp_path / "fewer.onnx") as engine:
+    with open_engine(bundle.path) as engine:
         got = engine({"flow": image.numpy(), "landmarks": landmarks.numpy()})
     assert {name: array.shape for name, array in got.items()} == {
         name: (4, *shape[1:]) for name, shape in bundle.shapes.items() if name in OUTPUTS
