@@ -190,9 +190,8 @@ def _judged(clips: Sequence[Clip]) -> list[Floats]:
 def _material(options: argparse.Namespace) -> tuple[tuple[str, ...], list[Clip], list[Clip]]:
     """Names of the features, the clips to learn from, and those of other persons to report on."""
     names, clips = _read(options.candidates)
-    unknown = set(options.without) - {photographed(clip) for clip in clips}
-    if unknown == set(options.without) and unknown:
-        raise MicroauError(f"--without: no clip is of {', '.join(sorted(unknown))}")
+    if options.without and not {photographed(clip) for clip in clips} & set(options.without):
+        raise MicroauError(f"--without: no clip is of {', '.join(sorted(options.without))}")
     clips = [clip for clip in clips if photographed(clip) not in options.without]
     names, clips = _without(names, clips, tuple(options.ignore))
     if not any(len(clip.spans) for clip in clips):
