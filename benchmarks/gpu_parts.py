@@ -100,10 +100,9 @@ def tvl1_lines(setting: Setting, batch: int, best: float) -> Iterator[Line]:
     yield _flow_line("tvl1", batch, times, solver, setting, best)
     if setting.dry:
         return
-    from numba import cuda
-
     from microau.engine.cuda_driver import Stream
     from microau.engine.cuda_record import record
+    from microau.engine.numba_cuda import cuda
 
     stream = Stream()
     held = [torch.empty_like(side) for side in given[0]]
@@ -143,9 +142,8 @@ def event(setting: Setting) -> Iterator[Line]:
 
 def event_lines(setting: Setting, batch: int, recorded: bool) -> Iterator[Line]:
     """Flow, head motion, image and landmarks by our kernels, the model by torch's recorded graph."""
-    from numba import cuda
-
     from microau.engine.facial_flow_cuda import FacialFlowCuda
+    from microau.engine.numba_cuda import cuda
     from microau.engine.torch_graphs import TorchGraphs
 
     module, spec = Default(), event_spec(setting)

@@ -84,9 +84,8 @@ class CudaChain(Chain):
 
     def __init__(self, engine: Engine, largest: int = LARGEST) -> None:
         super().__init__(engine)
-        from numba import cuda
-
         from .facial_flow_cuda import FacialFlowCuda
+        from .numba_cuda import cuda
         from .tvl1_cuda import require_cuda
 
         require_cuda(engine.device.index)

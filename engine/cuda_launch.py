@@ -11,7 +11,7 @@ import warnings
 from functools import lru_cache
 from typing import Any
 
-from numba import config
+from .numba_cuda import config
 
 
 def launch(kernel: Any, setting: tuple[Any, ...], *arguments: Any) -> None:

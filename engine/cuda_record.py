@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numba import cuda
-
 from .cuda_driver import Graph, Stream
+from .numba_cuda import cuda
 
 
 def record(work: Callable[[], object], stream: Stream) -> Graph:

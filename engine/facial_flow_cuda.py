@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import cuda
 from numpy.typing import NDArray
 
 from . import facial_flow_cuda_kernels as kernels
@@ -23,6 +22,7 @@ from .errors import MicroauError
 from .explain import NAMED, RADIUS
 from .flow_spec import FlowSpec
 from .landmarks import N_MESH, N_POINTS, TRIANGLES
+from .numba_cuda import cuda
 from .rigid import ROUNDS, normalised, outline_depth, stable_prior
 from .tvl1 import Tvl1
 from .tvl1_cuda import DeviceArray, Tvl1Cuda

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import config, cuda
 
+from .numba_cuda import config, cuda
 from .rigid import RIDGE, TOLERANCE
 from .rigid import _solve as _solve_on_cpu
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import config, cuda
 
 from .cuda_launch import launch
+from .numba_cuda import config, cuda
 from .tokens import grid_scales, token_of
 
 DeviceArray = Any

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import cuda
 
 from . import tvl1_cuda_kernels as kernels
 from .cuda_launch import launch
 from .errors import MicroauError
+from .numba_cuda import cuda
 from .tvl1 import SMALLEST, Tvl1
 from .tvl1_pyramid import level_sizes
 

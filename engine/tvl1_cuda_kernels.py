@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import config, cuda
 
 from . import tvl1_formulas as formulas
+from .numba_cuda import config, cuda
 
 TILE = 8 if config.ENABLE_CUDASIM else 32
 """Threads along each side of a block; few in the simulator, where each is a thread of Python."""
