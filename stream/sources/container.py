@@ -145,7 +145,7 @@ class Decoder:
         self._idle, self._borrowed = idle, borrowed
         self.stream = _best(container, name)
         self._name, self._counts = name, counts
-        self._trust = Trust(self.stream.time_base or Fraction(1))
+        self._trust = Trust(Fraction(self.stream.time_base or 1))
         context = self.stream.codec_context
         small = context.width * context.height <= SMALL
         # Frame threads hold back one frame each: good for a recording, a delay for a live stream.

@@ -120,8 +120,9 @@ def probe(decoder: Decoder, first: av.VideoFrame, *, kind: Kind, name: str, live
         rotation=way.degrees,
         mirrored=way.mirrored,
         interlaced=first.interlaced_frame,
-        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
-        time_base=stream.time_base or Fraction(1, 90000),
+        # PyAV 19 has a rational of its own, which is no Fraction and goes into no JSON.
+        sample_aspect=Fraction(stream.sample_aspect_ratio or 1),
+        time_base=Fraction(stream.time_base or Fraction(1, 90000)),
         seekable=not live,
         live=live,
     )
