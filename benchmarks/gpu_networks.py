@@ -57,7 +57,7 @@ class VitB32(nn.Module):
         super().__init__()
         self.shapes = {"flow": (3, 224, 224)}
         width, heads, layers, patch = 768, 12, 12, 32
-        self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
+        self.patches = nn.Linear(3 * patch * patch, width, bias=False)
         self.first = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.place = nn.Parameter(torch.randn(1, 50, width) * 0.02)
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -65,7 +65,9 @@ class VitB32(nn.Module):
         self.project = nn.Linear(width, 512, bias=False)
 
     def forward(self, flow: Tensor) -> Tensor:  # (B, 3, 224, 224)
-        patches = self.patches(flow.to(self.place.dtype)).flatten(2).transpose(1, 2)  # (B, 49, 768)
+        # One product, as the torch back end has it: as a convolution it is a third of the whole tower.
+        squares = flow.to(self.place.dtype).unflatten(3, (7, 32)).unflatten(2, (7, 32))
+        patches = self.patches(squares.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2))  # (B, 49, 768)
         x = torch.cat([self.first.expand(flow.shape[0], -1, -1), patches], 1) + self.place  # (B, 50, 768)
         tokens: Tensor = self.project(self.after(self.layers(self.before(x))))
         return tokens  # (B, 50, 512)

@@ -7,6 +7,7 @@ model's outputs on the host.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from gpu_networks import Default
 Line = dict[str, Any]
 FLOAT = 4
 """Bytes of a float32."""
-BOX_OPERATIONS, HALVE_OPERATIONS, WARP_OPERATIONS, ITERATION_OPERATIONS = 60, 54, 80, 57
+BOX_OPERATIONS, HALVE_OPERATIONS, WARP_OPERATIONS, ITERATION_OPERATIONS = 18, 54, 80, 57
 """Per pixel, counted in `tvl1_formulas` and the kernels: a multiply-add is two."""
 
 
@@ -209,37 +210,52 @@ def event_agreement(chain: Any, pair: Any, points: np.ndarray, spec: Any) -> Lin
 
 def gathering(setting: Setting) -> Iterator[Line]:
     """Landmarks to token numbers, and the tokens themselves, against torch's indexing."""
+    from microau.engine.cuda_record import Recorder
     from microau.engine.tokens_cuda import gather_tokens_cuda, unit_tokens_cuda
 
     number, units, length, tokens, width = setting.gathering
     side, frame, place = int(tokens**0.5), (224, 224), setting.device
     rng = np.random.default_rng(0)
-    points = [
-        _on(rng.uniform(0, 224, (number, 478, 2)).astype(np.float32), place) for _ in range(setting.inputs)
-    ]
+    points = [rng.uniform(0, 224, (number, 478, 2)) for _ in range(setting.inputs)]
+    features = [rng.normal(size=(number, tokens, width)) for _ in range(setting.inputs)]
+    points, features = ([_on(x.astype(np.float32), place) for x in some] for some in (points, features))
     table = _on(rng.integers(0, 478, (units, length)), place)
-    features = [
-        _on(rng.normal(size=(number, tokens, width)).astype(np.float32), place)
-        for _ in range(setting.inputs)
-    ]
     numbers = unit_tokens_cuda(points[0], table, frame, (side, side))
     indices = torch.as_tensor(numbers.copy_to_host(), device=place)
-    out, rows = (
-        _room((number, units, length, width), place),
-        torch.arange(number, device=place)[:, None, None],
-    )
+    out = _room((number, units, length, width), place)
+    rows = torch.arange(number, device=place)[:, None, None]
     in_torch = [torch.as_tensor(feature, device=place) for feature in features]
     gather_tokens_cuda(features[0], numbers, out)
     same = bool((torch.as_tensor(out) == in_torch[0][rows, indices]).all())
+    recorder = Recorder()
+
+    def both() -> None:
+        for landmarks, feature in zip(points, features, strict=True):
+            unit_tokens_cuda(landmarks, table, frame, (side, side), numbers, recorder.stream)
+            gather_tokens_cuda(feature, numbers, out, recorder.stream)
+
+    recorded = recorder.record(both)
     moved = 2 * FLOAT * number * units * length * width
-    for what, call in {
-        "token numbers": lambda n: unit_tokens_cuda(points[n % len(points)], table, frame, (side, side)),
-        "gathering": lambda n: gather_tokens_cuda(features[n % len(features)], numbers, out),
-        "gathering by torch": lambda n: in_torch[n % len(features)][rows, indices],
-    }.items():
-        times = times_ms(call, setting.calls, place)
+    for what, call, turns in (
+        (
+            "gathering, one launch after the other",
+            lambda n: gather_tokens_cuda(features[n], numbers, out),
+            1,
+        ),
+        ("gathering by torch", lambda n: in_torch[n][rows, indices], 1),
+        ("token numbers and gathering as a graph", lambda n: recorded(), setting.inputs),
+    ):
+        with _on_stream(recorder.stream if turns > 1 else 0):
+            times = times_ms(lambda n, call=call: call(n % setting.inputs), setting.calls, place) / turns
         line = timing(what, list(setting.gathering), times)
         yield line | {"equals_torch": same, "tb_s": round(moved / float(np.median(times)) / 1e9, 3)}
+
+
+def _on_stream(stream: Any) -> Any:
+    """Within, torch's marks are set on this stream of Numba's; 0 is the default one."""
+    if not stream:
+        return contextlib.nullcontext()
+    return torch.cuda.stream(torch.cuda.ExternalStream(stream.handle.value))
 
 
 def models(setting: Setting) -> Iterator[Line]:

@@ -84,6 +84,7 @@ class CudaChain(Chain):
 
     def __init__(self, engine: Engine, largest: int = LARGEST) -> None:
         super().__init__(engine)
+        from .cuda_record import Recorder
         from .facial_flow_cuda import FacialFlowCuda
         from .numba_cuda import cuda
         from .tvl1_cuda import require_cuda
@@ -92,9 +93,10 @@ class CudaChain(Chain):
         self._card = cuda.gpus[engine.device.index]
         self._sizes = sizes(1, largest)
         with self._card:
-            stream = cuda.stream()
-            known = self.bundle.flow, self.bundle.landmarks
-            self._flows = {size: FacialFlowCuda(size, *known, stream) for size in self._sizes}
+            self._recorder = Recorder()
+            known = self.bundle.flow, self.bundle.landmarks, self._recorder.stream
+            self._flows = {size: FacialFlowCuda(size, *known) for size in self._sizes}
+            self._runs = {size: self._recorder.record(flow.queue) for size, flow in self._flows.items()}
         self(_blank(self.bundle.flow.crop))  # compiles the kernels: not in a live stream
 
     def __call__(self, pairs: Pairs) -> Outputs:
@@ -104,12 +106,16 @@ class CudaChain(Chain):
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def close(self) -> None:
-        self._flows.clear()  # and with them their buffers
+        with self._card:
+            self._runs.clear()
+            self._recorder.close()
+            self._flows.clear()  # and with them their buffers
         super().close()
 
     def _part(self, pairs: Pairs, start: int, stop: int, size: int) -> Outputs:
         flow, count = self._flows[size], stop - start
-        flow(*(pairs[name][start:stop] for name in ("onset", "apex", "points")))
+        flow.send(*(pairs[name][start:stop] for name in ("onset", "apex", "points")))
+        self._runs[size]()
         # Waited for here, so that the engine may read the inputs on whichever stream it likes.
         moved = flow.moved()[:count]
         inputs = {"flow": flow.image[:count], "landmarks": flow.landmarks[:count]}

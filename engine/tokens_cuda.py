@@ -28,15 +28,17 @@ def unit_tokens_cuda(
     table: DeviceArray,
     frame: tuple[float, float],
     grid: tuple[int, int],
+    out: DeviceArray | None = None,
     stream: Any = 0,
 ) -> DeviceArray:
     """Token numbers of every unit's landmarks, as `tokens.unit_tokens`.
 
     landmarks  (B, P, 2) float32 x, y in pixels of the frame
     table      (N, L) int64 landmark numbers, -1 where the unit has no more
-    return     (B, N, L) int64, -1 where masked
+    return     out (B, N, L) int64, -1 where masked; made if not given
     """
-    out = cuda.device_array((landmarks.shape[0], *table.shape), np.int64, stream=stream)
+    if out is None:
+        out = cuda.device_array((landmarks.shape[0], *table.shape), np.int64, stream=stream)
     blocks = (-(-(table.shape[0] * table.shape[1]) // THREADS), landmarks.shape[0])
     per_row, per_column = grid_scales(frame, grid)
     setting = (blocks, THREADS, stream)

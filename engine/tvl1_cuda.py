@@ -27,7 +27,7 @@ DeviceArray = Any
 Launch = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
 """A kernel, its grid, block and stream, and its arguments."""
 
-STEPS_PER_LAUNCH = 6 if kernels.TILE == 32 else 2
+STEPS_PER_LAUNCH = 4 if kernels.TILE == 32 else 2
 """Iterations between two trips to global memory: more of them recompute more of the margin."""
 
 

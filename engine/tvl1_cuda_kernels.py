@@ -111,21 +111,29 @@ def _column(picture, b, y, x, h):
 def _box(value, radius):
     """Mean of the block's values around this thread; right for threads `radius` inside the tile."""
     shared = cuda.shared.array((2, TILE, TILE), np.float32)
-    values, rows = shared[0], shared[1]
-    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    values[ty, tx] = value
-    cuda.syncthreads()
-    total = ZERO
-    if radius <= tx < TILE - radius:
-        for x in range(tx - radius, tx + radius + 1):
-            total += values[ty, x]
-    rows[ty, tx] = total
-    cuda.syncthreads()
-    total = ZERO
-    if radius <= ty < TILE - radius:
-        for y in range(ty - radius, ty + radius + 1):
-            total += rows[y, tx]
+    total = _window(shared, _window(shared, value, radius, 1, 0), radius, 0, 1)
     return total / np.float32((2 * radius + 1) * (2 * radius + 1))
+
+
+@_device
+def _window(shared, value, radius, across, down):
+    """Sum over 2 radius + 1 places of this thread's row (across 1) or column (down 1).
+
+    By doubling: sums of 1, 2, 4, ... places, of which those are added whose lengths make up the window:
+    a third of the loads of place after place. Two arrays in turn, so that one barrier a length will do.
+    """
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    total, place, length, turn = ZERO, -radius, 1, 0
+    while length <= 2 * radius + 1:
+        shared[turn, ty, tx] = value
+        cuda.syncthreads()
+        if (2 * radius + 1) & length:
+            total += shared[turn, _clamp(ty + down * place, TILE), _clamp(tx + across * place, TILE)]
+            place += length
+        value += shared[turn, _clamp(ty + down * length, TILE), _clamp(tx + across * length, TILE)]
+        length, turn = 2 * length, 1 - turn
+    cuda.syncthreads()  # the next one writes where this one may still be read
+    return total
 
 
 @_kernel

@@ -22,7 +22,8 @@ def driver(monkeypatch):
         yield
         driver.deferred = False
 
-    monkeypatch.setattr(cuda_record, "cuda", SimpleNamespace(defer_cleanup=defer_cleanup))
+    stand_in = SimpleNamespace(defer_cleanup=defer_cleanup, external_stream=lambda address: address)
+    monkeypatch.setattr(cuda_record, "cuda", stand_in)
     return driver
 
 
@@ -59,4 +60,15 @@ def test_work_that_fails_while_it_is_recorded_leaves_nothing_open(driver):
         cuda_record.record(work, stream)
     assert driver.recording is None
     stream.close()
+    assert not +driver.alive
+
+
+def test_a_recorder_runs_what_it_recorded_and_frees_it(driver):
+    ran = []
+    recorder = cuda_record.Recorder()
+    again = recorder.record(lambda: driver.queue(lambda: ran.append(len(ran))))
+    again()
+    assert ran == [0, 1]
+    recorder.close()
+    recorder.close()
     assert not +driver.alive
