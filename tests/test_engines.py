@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,8 @@ def lacks(name: str) -> str:
     provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(kind, "")
     if library == "onnxruntime" and provider not in onnxruntime.get_available_providers():
         return f"ONNX Runtime has no {provider}"
+    if name == "onnxruntime tensorrt" and find_library("nvinfer") is None:
+        return "TensorRT's library, libnvinfer, is not installed"
     return ""
 
 
