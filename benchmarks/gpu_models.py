@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ctypes.util import find_library
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -205,8 +206,11 @@ def _lacks(where: str) -> str:
     except ImportError:
         return "onnxruntime is not installed"
     provider = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(where)
-    there = provider is None or provider in onnxruntime.get_available_providers()
-    return "" if there else f"this ONNX Runtime has no {provider}"
+    if provider is not None and provider not in onnxruntime.get_available_providers():
+        return f"this ONNX Runtime has no {provider}"
+    if where == "tensorrt" and find_library("nvinfer") is None:
+        return "TensorRT's library, libnvinfer, is not installed"
+    return ""
 
 
 def built_lines(bundle: Path, precision: str, batches: Sequence[int], calls: int) -> Iterator[Line]:

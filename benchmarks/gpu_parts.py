@@ -245,17 +245,17 @@ def gathering(setting: Setting) -> Iterator[Line]:
         ("gathering by torch", lambda n: in_torch[n][rows, indices], 1),
         ("token numbers and gathering as a graph", lambda n: recorded(), setting.inputs),
     ):
-        with _on_stream(recorder.stream if turns > 1 else 0):
+        with _on_stream(recorder.address if turns > 1 else 0):
             times = times_ms(lambda n, call=call: call(n % setting.inputs), setting.calls, place) / turns
         line = timing(what, list(setting.gathering), times)
         yield line | {"equals_torch": same, "tb_s": round(moved / float(np.median(times)) / 1e9, 3)}
 
 
-def _on_stream(stream: Any) -> Any:
-    """Within, torch's marks are set on this stream of Numba's; 0 is the default one."""
-    if not stream:
+def _on_stream(address: int) -> Any:
+    """Within, torch's marks are set on this stream; 0 is the default one."""
+    if not address:
         return contextlib.nullcontext()
-    return torch.cuda.stream(torch.cuda.ExternalStream(stream.handle.value))
+    return torch.cuda.stream(torch.cuda.ExternalStream(address))
 
 
 def models(setting: Setting) -> Iterator[Line]:

@@ -28,6 +28,11 @@ class Recorder:
         """For Numba's kernels and copies."""
         self._graphs: list[Graph] = []
 
+    @property
+    def address(self) -> int:
+        """The stream's, for whoever else shall work on it; 0 in the simulator."""
+        return self._stream.address if self._stream else 0
+
     def record(self, work: Callable[[], object]) -> Callable[[], object]:
         """What runs the work again; it must launch on this stream alone, and allocate nothing."""
         if self._stream is None:

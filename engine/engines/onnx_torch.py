@@ -130,8 +130,8 @@ def _is_patches(x: Tensor, weight: Tensor, strides: Sequence[int]) -> bool:
 
 def _patches(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The same convolution as one product: cuDNN takes ten times as long (docs/performance.md)."""
-    rows, columns = weight.shape[2:]
-    squares = x.unflatten(3, (-1, columns)).unflatten(2, (-1, rows))  # (B, C, h, rows, w, columns)
+    _, channels, rows, columns = weight.shape
+    squares = x.reshape(len(x), channels, x.shape[2] // rows, rows, x.shape[3] // columns, columns)
     flat = squares.permute(0, 2, 4, 1, 3, 5).flatten(3)  # (B, h, w, C * rows * columns)
     return functional.linear(flat, weight.flatten(1), bias).permute(0, 3, 1, 2)
 
