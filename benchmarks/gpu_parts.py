@@ -234,7 +234,8 @@ def gathering(setting: Setting) -> Iterator[Line]:
             unit_tokens_cuda(landmarks, table, frame, (side, side), numbers, recorder.stream)
             gather_tokens_cuda(feature, numbers, out, recorder.stream)
 
-    recorded = recorder.record(both)
+    with _on_stream(recorder.address):  # Numba waits for the stream that torch's tensors are used on
+        recorded = recorder.record(both)
     moved = 2 * FLOAT * number * units * length * width
     for what, call, turns in (
         (

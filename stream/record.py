@@ -7,7 +7,7 @@ import math
 import platform
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
-from importlib import metadata
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from .session import Session
 from .table import SCHEMA
 from .urls import mask
 
-PACKAGES = ("av", "numba", "numpy", "onnxruntime", "opencv-python")
+PACKAGES = ("av", "cv2", "numba", "numpy", "onnxruntime")
+"""As they are imported: what is installed under one name may be loaded from another (onnxruntime-gpu)."""
 
 
 def run_record(session: Session, command: list[str], status: str, notices: list[str]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         },
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: str(import_module(name).__version__) for name in PACKAGES},
     }
 
 
@@ -102,10 +103,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Fraction | Path) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     return value
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # e.g. opencv-python-headless in its place
-        return ""

@@ -283,3 +283,13 @@ def test_large_squares_side_by_side_are_one_product(given):
     x, weight, bias = (torch.randn(n, generator=rng) for n in (given, (5, 3, 16, 16), (5,)))
     found = OPERATORS["Conv"]({"strides": [16, 16]}, [x, weight, bias])
     torch.testing.assert_close(found, torch.nn.functional.conv2d(x, weight, bias, 16), rtol=0, atol=1e-4)
+
+
+def test_a_convolution_is_exact_and_the_program_s_own_setting_stays():
+    from microau.engine.torch_graphs import exact_convolutions
+
+    before = torch.backends.cudnn.allow_tf32
+    with pytest.raises(ZeroDivisionError), exact_convolutions():
+        assert not torch.backends.cudnn.allow_tf32
+        raise ZeroDivisionError
+    assert torch.backends.cudnn.allow_tf32 == before

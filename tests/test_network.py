@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import pytest
 from clips import number_of, write_video
@@ -157,7 +158,11 @@ def test_http_recording_waits_and_endless_stream_does_not(web):
     with Capture(open_source(f"{web}/clip.ts"), max_frames=3) as capture:
         time.sleep(0.3)
         assert [number_of(frame.picture.luma) for frame in capture] == list(range(60))
-    assert not capture.source.probe.live
+    said = capture.source.probe
+    assert not said.live
+    assert {type(value) for value in (said.fps, said.time_base, said.sample_aspect)} == {
+        Fraction
+    }  # for JSON
     assert not capture.dropped
     with open_source(f"{web}/long_clip.ts", reconnect=0) as source:
         assert source.probe.live

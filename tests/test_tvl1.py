@@ -186,7 +186,8 @@ def plain_level(onset, apex, u, v, params):
 def plain_data_term(onset, apex, u, v, params):
     h, w = onset.shape
     y, x = np.mgrid[:h, :w]
-    inside = (abs(x + u - (w - 1) / 2) <= w / 2) & (abs(y + v - (h - 1) / 2) <= h / 2)
+    off = np.maximum(abs(x + u - (w - 1) / 2) - (w - 1) / 2, abs(y + v - (h - 1) / 2) - (h - 1) / 2)
+    inside = np.clip(1.5 - 2 * off, 0, 1)  # off in pixels outside the picture
     warped = plain_cubic(apex, x + u, y + v)
     both = np.pad((onset + warped) / 4, 1, mode="edge")
     gx, gy = both[1:-1, 2:] - both[1:-1, :-2], both[2:, 1:-1] - both[:-2, 1:-1]

@@ -79,7 +79,7 @@ class NetworkStream(Source):
         self._url, self._name, self._reconnect = url, urls.mask(url), reconnect
         self._stopped = False
         self._decoder, self._decoded, first = self._open()
-        recorded = urls.scheme(url).startswith("http") and self._decoder.container.size > 0
+        recorded = urls.scheme(url).startswith("http") and (self._decoder.container.size or 0) > 0
         described = probe(self._decoder, first, kind="network", name=self._name, live=not recorded)
         self.probe = replace(described, seekable=False)
         self._framer = Framer(
