@@ -51,7 +51,7 @@ def known(to_x: Real, to_y: Real, x: Real, y: Real) -> Real:
     border itself, where nothing moves, and, half a pixel outside, between CPU and CUDA.
     """
     off = max(abs(to_x - x), abs(to_y - y))
-    return min(ONE, max(ZERO, THREE * HALF - TWO * off))  # type: ignore[type-var]
+    return min(ONE, max(ZERO, THREE * HALF - TWO * off))
 
 
 def data_term(
