@@ -121,7 +121,7 @@ def faces(lines: list[Line]) -> Line:
         "events_described_s": max(per_event, default=None),
         f"faces_at_{EVENTS_S:g}_event_a_second": int(max(per_event) / EVENTS_S) if per_event else None,
         "faces_with_tvl1_on_every_frame": int(max(per_pair) / FPS) if per_pair else None,
-        "note": "every frame is followed on the CPU (43 discs); the card sees what was spotted",
+        "note": "every frame is followed on the CPU (45 discs); the card sees what was spotted",
     }
 
 

@@ -214,42 +214,44 @@ def gathering(setting: Setting) -> Iterator[Line]:
     from microau.engine.tokens_cuda import gather_tokens_cuda, unit_tokens_cuda
 
     number, units, length, tokens, width = setting.gathering
-    side, frame, place = int(tokens**0.5), (224, 224), setting.device
-    rng = np.random.default_rng(0)
-    points = [rng.uniform(0, 224, (number, 478, 2)) for _ in range(setting.inputs)]
-    features = [rng.normal(size=(number, tokens, width)) for _ in range(setting.inputs)]
-    points, features = ([_on(x.astype(np.float32), place) for x in some] for some in (points, features))
-    table = _on(rng.integers(0, 478, (units, length)), place)
-    numbers = unit_tokens_cuda(points[0], table, frame, (side, side))
+    grid, frame, place = (int(tokens**0.5),) * 2, (224, 224), setting.device
+    points, features, table = _tokens_and_faces(setting)
+    numbers = unit_tokens_cuda(points[0], table, frame, grid)
     indices = torch.as_tensor(numbers.copy_to_host(), device=place)
-    out = _room((number, units, length, width), place)
     rows = torch.arange(number, device=place)[:, None, None]
     in_torch = [torch.as_tensor(feature, device=place) for feature in features]
+    out, recorder = _room((number, units, length, width), place), Recorder()
     gather_tokens_cuda(features[0], numbers, out)
     same = bool((torch.as_tensor(out) == in_torch[0][rows, indices]).all())
-    recorder = Recorder()
 
     def both() -> None:
         for landmarks, feature in zip(points, features, strict=True):
-            unit_tokens_cuda(landmarks, table, frame, (side, side), numbers, recorder.stream)
+            unit_tokens_cuda(landmarks, table, frame, grid, numbers, recorder.stream)
             gather_tokens_cuda(feature, numbers, out, recorder.stream)
 
     with _on_stream(recorder.address):  # Numba waits for the stream that torch's tensors are used on
         recorded = recorder.record(both)
     moved = 2 * FLOAT * number * units * length * width
-    for what, call, turns in (
-        (
-            "gathering, one launch after the other",
-            lambda n: gather_tokens_cuda(features[n], numbers, out),
-            1,
-        ),
-        ("gathering by torch", lambda n: in_torch[n][rows, indices], 1),
-        ("token numbers and gathering as a graph", lambda n: recorded(), setting.inputs),
+    count = setting.inputs
+    for what, call, turns, stream in (
+        ("gathering, launched", lambda n: gather_tokens_cuda(features[n % count], numbers, out), 1, 0),
+        ("gathering by torch", lambda n: in_torch[n % count][rows, indices], 1, 0),
+        ("token numbers and gathering as a graph", lambda _: recorded(), count, recorder.address),
     ):
-        with _on_stream(recorder.address if turns > 1 else 0):
-            times = times_ms(lambda n, call=call: call(n % setting.inputs), setting.calls, place) / turns
+        with _on_stream(stream):
+            times = times_ms(call, setting.calls, place) / turns
         line = timing(what, list(setting.gathering), times)
         yield line | {"equals_torch": same, "tb_s": round(moved / float(np.median(times)) / 1e9, 3)}
+
+
+def _tokens_and_faces(setting: Setting) -> tuple[list[Any], list[Any], Any]:
+    """Landmarks and tokens of several batches, and the units' landmark numbers, on the card."""
+    number, units, length, tokens, width = setting.gathering
+    rng, place = np.random.default_rng(0), setting.device
+    points = [rng.uniform(0, 224, (number, 478, 2)) for _ in range(setting.inputs)]
+    features = [rng.normal(size=(number, tokens, width)) for _ in range(setting.inputs)]
+    points, features = ([_on(x.astype(np.float32), place) for x in some] for some in (points, features))
+    return points, features, _on(rng.integers(0, 478, (units, length)), place)
 
 
 def _on_stream(address: int) -> Any:
