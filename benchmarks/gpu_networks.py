@@ -65,7 +65,7 @@ class VitB32(nn.Module):
         self.project = nn.Linear(width, 512, bias=False)
 
     def forward(self, flow: Tensor) -> Tensor:  # (B, 3, 224, 224)
-        # One product, as the torch back end has it: as a convolution it is a third of the whole tower.
+        # One product, as the torch back end has it: as a convolution it is over a quarter of the tower.
         squares = flow.to(self.place.dtype).unflatten(3, (7, 32)).unflatten(2, (7, 32))
         patches = self.patches(squares.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2))  # (B, 49, 768)
         x = torch.cat([self.first.expand(flow.shape[0], -1, -1), patches], 1) + self.place  # (B, 50, 768)

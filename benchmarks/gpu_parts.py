@@ -221,20 +221,20 @@ def gathering(setting: Setting) -> Iterator[Line]:
     rows = torch.arange(number, device=place)[:, None, None]
     in_torch = [torch.as_tensor(feature, device=place) for feature in features]
     out, recorder = _room((number, units, length, width), place), Recorder()
-    gather_tokens_cuda(features[0], numbers, out)
+    gather_tokens_cuda(features[0], numbers, out=out)
     same = bool((torch.as_tensor(out) == in_torch[0][rows, indices]).all())
 
     def both() -> None:
         for landmarks, feature in zip(points, features, strict=True):
-            unit_tokens_cuda(landmarks, table, frame, grid, numbers, recorder.stream)
-            gather_tokens_cuda(feature, numbers, out, recorder.stream)
+            unit_tokens_cuda(landmarks, table, frame, grid, out=numbers, stream=recorder.stream)
+            gather_tokens_cuda(feature, numbers, out=out, stream=recorder.stream)
 
     with _on_stream(recorder.address):  # Numba waits for the stream that torch's tensors are used on
         recorded = recorder.record(both)
     moved = 2 * FLOAT * number * units * length * width
     count = setting.inputs
     for what, call, turns, stream in (
-        ("gathering, launched", lambda n: gather_tokens_cuda(features[n % count], numbers, out), 1, 0),
+        ("gathering, launched", lambda n: gather_tokens_cuda(features[n % count], numbers, out=out), 1, 0),
         ("gathering by torch", lambda n: in_torch[n % count][rows, indices], 1, 0),
         ("token numbers and gathering as a graph", lambda _: recorded(), count, recorder.address),
     ):

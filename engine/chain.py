@@ -97,7 +97,7 @@ class CudaChain(Chain):
             known = self.bundle.flow, self.bundle.landmarks, self._recorder.stream
             self._flows = {size: FacialFlowCuda(size, *known) for size in self._sizes}
             self._runs = {size: self._recorder.record(flow.queue) for size, flow in self._flows.items()}
-        self(_blank(self.bundle.flow.crop))  # compiles the kernels: not in a live stream
+        self(_blank(self.bundle.flow.crop))  # what the engine does once, too, is not done in a live stream
 
     def __call__(self, pairs: Pairs) -> Outputs:
         rows = len(pairs["onset"])
@@ -106,11 +106,13 @@ class CudaChain(Chain):
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def close(self) -> None:
-        with self._card:
-            self._runs.clear()
-            self._recorder.close()
-            self._flows.clear()  # and with them their buffers
-        super().close()
+        try:
+            with self._card:
+                self._runs.clear()
+                self._recorder.close()
+                self._flows.clear()  # and with them their buffers
+        finally:
+            super().close()
 
     def _part(self, pairs: Pairs, start: int, stop: int, size: int) -> Outputs:
         flow, count = self._flows[size], stop - start

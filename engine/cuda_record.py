@@ -26,7 +26,7 @@ class Recorder:
         self._stream = None if config.ENABLE_CUDASIM else Stream()
         self.stream: Any = cuda.external_stream(self._stream.address) if self._stream else 0
         """For Numba's kernels and copies."""
-        self._graphs: list[Graph] = []
+        self._recorded: list[tuple[Graph, Callable[[], object]]] = []
 
     @property
     def address(self) -> int:
@@ -37,15 +37,20 @@ class Recorder:
         """What runs the work again; it must launch on this stream alone, and allocate nothing."""
         if self._stream is None:
             return work
-        stream, graph = self._stream, record(work, self._stream)
-        self._graphs.append(graph)
-        return lambda: graph.launch(stream)
+        graph = record(work, self._stream)
+        self._recorded.append((graph, work))  # and with it the buffers that the graph writes
+        return lambda: self._launch(graph)
+
+    def _launch(self, graph: Graph) -> None:
+        if self._stream is None:
+            raise RuntimeError("what was recorded is freed")
+        graph.launch(self._stream)
 
     def close(self) -> None:
-        """Free the graphs, then the stream."""
-        for graph in self._graphs:
+        """Free the graphs, then the stream. Twice is harmless."""
+        for graph, _ in self._recorded:
             graph.close()
-        self._graphs.clear()
+        self._recorded.clear()
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -62,6 +62,7 @@ class FacialFlowCuda:
         """(B, 3, S, S), written when the stream gets there."""
         self.landmarks: DeviceArray = cuda.device_array((batch, len(landmarks), 2), np.float32)
         """(B, K, 2), likewise."""
+        self._go_up()  # so that what is queued before the first pair reads no chance bytes
         cuda.synchronize()  # what went up is there, also for a stream that waits for no other
 
     def __call__(self, onsets: Bytes, apexes: Bytes, points: Array) -> None:
@@ -77,10 +78,13 @@ class FacialFlowCuda:
         """Queue the copies alone."""
         self._went_up.synchronize()  # the last call's copies may still read the page-locked arrays
         self._host.fill(onsets, apexes, points)
+        self._go_up()
+        self._went_up.record(self._stream)
+
+    def _go_up(self) -> None:
         self._crops.copy_to_device(self._host.crops, stream=self._stream)
         self._points.copy_to_device(self._host.points, stream=self._stream)
         self._facts.copy_to_device(self._host.facts, stream=self._stream)
-        self._went_up.record(self._stream)
 
     def queue(self) -> None:
         """All launches on what lies in the buffers."""

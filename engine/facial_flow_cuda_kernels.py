@@ -298,7 +298,7 @@ def measure(flow, points, numbers, radius, scale, moved):
     values = cuda.shared.array((2, PATCH), np.float32)
     middle = cuda.shared.array((2, 2), np.float32)
     t, p, b, size = cuda.threadIdx.x, cuda.blockIdx.x, cuda.blockIdx.y, flow.shape[1]
-    column, row = np.int64(round(points[b, numbers[p], 0])), np.int64(round(points[b, numbers[p], 1]))
+    column, row = _whole(points[b, numbers[p], 0], size), _whole(points[b, numbers[p], 1], size)
     x0, x1 = min(max(column - radius, 0), size), min(max(column + radius + 1, 0), size)
     y0, y1 = min(max(row - radius, 0), size), min(max(row + radius + 1, 0), size)
     wide = x1 - x0
@@ -319,6 +319,12 @@ def measure(flow, points, numbers, radius, scale, moved):
     cuda.syncthreads()
     if t < 2:
         moved[b, p, t] = np.float32(0.5) * (middle[t, 0] + middle[t, 1]) * scale
+
+
+@_device
+def _whole(place, size):
+    """The nearest whole pixel; far outside the crop, where there is none, one that is outside."""
+    return np.int64(round(min(max(place, np.float32(-size)), np.float32(2 * size))))
 
 
 @_device

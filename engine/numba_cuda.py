@@ -17,15 +17,17 @@ __all__ = ["config", "cuda"]
 
 GONE = "row_stack"
 """It meant `numpy.vstack`."""
+MODULE = "numba.cuda.np.arrayobj"
 
 
 def _load_array_functions() -> None:
-    """Load the module of numba-cuda that asks; Numba's own `numba.cuda` has none, nor need of it."""
+    """Load the module of numba-cuda that asks; Numba's own `numba.cuda` has none, nor need of one."""
     setattr(np, GONE, np.vstack)
     try:
-        importlib.import_module("numba.cuda.np.arrayobj")
-    except ModuleNotFoundError:
-        pass
+        importlib.import_module(MODULE)
+    except ModuleNotFoundError as error:
+        if error.name != MODULE:
+            raise
     finally:
         delattr(np, GONE)
 

@@ -28,6 +28,7 @@ def unit_tokens_cuda(
     table: DeviceArray,
     frame: tuple[float, float],
     grid: tuple[int, int],
+    *,
     out: DeviceArray | None = None,
     stream: Any = 0,
 ) -> DeviceArray:
@@ -47,7 +48,7 @@ def unit_tokens_cuda(
 
 
 def gather_tokens_cuda(
-    tokens: DeviceArray, indices: DeviceArray, out: DeviceArray | None = None, stream: Any = 0
+    tokens: DeviceArray, indices: DeviceArray, *, out: DeviceArray | None = None, stream: Any = 0
 ) -> DeviceArray:
     """The tokens under each unit's landmarks, zeros where masked, as `tokens.gather_tokens`.
 

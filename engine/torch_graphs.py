@@ -7,8 +7,7 @@ is called as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,23 +91,9 @@ class TorchGraphs:
         here.wait_stream(side)
 
     def _plain(self, arrays: Sequence[Tensor]) -> list[Tensor]:
-        with torch.no_grad(), exact_convolutions():
+        with torch.no_grad():
             given = self.module(*arrays)
         return list(given) if isinstance(given, tuple) else [given]
-
-
-@contextmanager
-def exact_convolutions() -> Iterator[None]:
-    """Within, factors of fp32 convolutions keep their 23 bits: torch lets cuDNN round them to 10 (TF32).
-
-    Products of matrices are not rounded unless the program asks for it.
-    """
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
 
 
 class _Recorded:

@@ -21,6 +21,10 @@ from . import tvl1_formulas as formulas
 
 Plane = NDArray[np.float32]
 
+REVISION = 2
+"""Of `tvl1_formulas`, raised with every change there: Numba keeps what it compiled and looks for changes
+in this file alone, and samples of flow are kept by it (`training/make_samples.py`). 2: `known` is no step.
+"""
 U, V, UBAR, VBAR, PUX, PUY, PVX, PVY, GX, GY, REST, INVERSE, SUM = range(13)
 """Fields: flow, flow extrapolated, dual variables of u and of v, data term, onset + warped apex."""
 FIELDS = 13

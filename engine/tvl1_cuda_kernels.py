@@ -120,7 +120,7 @@ def _window(shared, value, radius, across, down):
     """Sum over 2 radius + 1 places of this thread's row (across 1) or column (down 1).
 
     By doubling: sums of 1, 2, 4, ... places, of which those are added whose lengths make up the window:
-    a third of the loads of place after place. Two arrays in turn, so that one barrier a length will do.
+    half the loads of place after place. Two arrays in turn, so that one barrier a length will do.
     """
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
     total, place, length, turn = ZERO, -radius, 1, 0

@@ -1,8 +1,8 @@
 """The arithmetic of TV-L1, one pixel at a time: the same lines are compiled for the CPU and for CUDA.
 
 Plain Python on float32 scalars, without arrays, so that both compilers and the simulator take them
-and the results agree. After a change here delete `engine/__pycache__`: Numba keeps what it compiled,
-and looks for changes in the file of the loops alone. References:
+and the results agree. After a change here raise `tvl1_cpu.REVISION` and delete `engine/__pycache__`:
+Numba keeps what it compiled, and looks for changes in the file of the loops alone. References:
 
 [1] C. Zach, T. Pock, H. Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow", 2007.
 [2] A. Chambolle, T. Pock, "A First-Order Primal-Dual Algorithm for Convex Problems", 2011, sec. 6.

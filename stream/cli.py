@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..engine.errors import MicroauError
-from .command import INTERRUPTED, Parser, command
+from .command import INTERRUPTED, Parser, command, quiet_providers
 from .compiling import CompilationNotice
 from .config import Config
 from .interrupt import Interrupt
@@ -80,6 +80,7 @@ def analyse(config: Config, arguments: argparse.Namespace, line: list[str]) -> i
         if not config.output.quiet:
             print(f"microau: {sentence}", file=sys.stderr, flush=True)
 
+    quiet_providers(config.model.device)
     with Interrupt() as interrupt, CompilationNotice(say) as notice:
         with Session(config, arguments.input, camera=arguments.camera) as session:
             run = Run(session, arguments.out, line)

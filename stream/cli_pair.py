@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import __version__
-from .command import Parser, command
+from .command import Parser, command, quiet_providers
 from .event_words import EXPLAINED, describe_movement, name_unit
 from .options import add_options, given
 from .pair import Pair, analyze_pair
@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse_args(argv)
     options = given(arguments)
     explain = bool(options.pop("explain", False))
+    quiet_providers(str(options.get("device", "cpu")))
     pair = analyze_pair(arguments.onset, arguments.apex, **options)  # type: ignore[arg-type]
     if arguments.json:
         write_stdout(json.dumps(pair.to_dict(explain=explain), allow_nan=False))

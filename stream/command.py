@@ -55,6 +55,17 @@ def command(body: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str] | N
     return main
 
 
+def quiet_providers(device: str) -> None:
+    """Warnings of ONNX Runtime's GPU providers stay off stderr; a library that is missing is still named.
+
+    They come before a session has a level of its own, so the level is the process's: for commands alone.
+    """
+    if device != "cpu":
+        import onnxruntime
+
+        onnxruntime.set_default_logger_severity(3)
+
+
 def one_line(error: MicroauError) -> str:
     """The message without line breaks, which a file name or a library's words may bring along."""
     return " ".join(str(error).split())

@@ -18,8 +18,8 @@ from .session import Session
 from .table import SCHEMA
 from .urls import mask
 
-PACKAGES = ("av", "cv2", "numba", "numpy", "onnxruntime")
-"""As they are imported: what is installed under one name may be loaded from another (onnxruntime-gpu)."""
+MODULES = ("av", "numba", "numpy", "onnxruntime", "cv2")
+"""These say their own version: what is loaded may be installed as onnxruntime-gpu, or headless."""
 
 
 def run_record(session: Session, command: list[str], status: str, notices: list[str]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def run_record(session: Session, command: list[str], status: str, notices: list[
         },
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: str(import_module(name).__version__) for name in PACKAGES},
+        "packages": _versions(),
     }
 
 
@@ -103,3 +103,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Fraction | Path) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     return value
+
+
+def _versions() -> dict[str, str]:
+    found = {name: str(import_module(name).__version__) for name in MODULES}
+    return found | {"opencv-python": found.pop("cv2")}

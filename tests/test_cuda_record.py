@@ -71,4 +71,6 @@ def test_a_recorder_runs_what_it_recorded_and_frees_it(driver):
     assert ran == [0, 1]
     recorder.close()
     recorder.close()
+    with pytest.raises(RuntimeError, match="is freed"):
+        again()
     assert not +driver.alive

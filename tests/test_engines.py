@@ -274,21 +274,31 @@ def test_an_operator_that_torch_lacks_is_named(tiny_bundle, tmp_path):
         OnnxModule(model.SerializeToString())
 
 
-@pytest.mark.parametrize("given", [(2, 3, 32, 48), (1, 3, 33, 48)])
-def test_large_squares_side_by_side_are_one_product(given):
-    """As a convolution, and where a rest is left over it stays one."""
+@pytest.mark.parametrize(
+    ("given", "dilations"), [((2, 3, 32, 48), [1, 1]), ((1, 3, 33, 48), [1, 1]), ((1, 3, 64, 64), [2, 2])]
+)
+def test_large_squares_side_by_side_are_one_product(given, dilations):
+    """As a convolution; where a rest is left over, or there are gaps, it stays one."""
     from microau.engine.engines.onnx_torch import OPERATORS
 
     rng = torch.Generator().manual_seed(0)
     x, weight, bias = (torch.randn(n, generator=rng) for n in (given, (5, 3, 16, 16), (5,)))
-    found = OPERATORS["Conv"]({"strides": [16, 16]}, [x, weight, bias])
-    torch.testing.assert_close(found, torch.nn.functional.conv2d(x, weight, bias, 16), rtol=0, atol=1e-4)
+    found = OPERATORS["Conv"]({"strides": [16, 16], "dilations": dilations}, [x, weight, bias])
+    wanted = torch.nn.functional.conv2d(x, weight, bias, 16, 0, dilations)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
 
 
-def test_a_convolution_is_exact_and_the_program_s_own_setting_stays():
-    from microau.engine.torch_graphs import exact_convolutions
+@pytest.mark.parametrize("asked", ["ieee", "tf32", "none"])
+def test_a_recording_s_convolutions_are_exact_and_the_program_s_own_setting_stays(asked):
+    from microau.engine.engines.torch import exact_convolutions
 
-    before = torch.backends.cudnn.allow_tf32
-    with exact_convolutions():
-        assert not torch.backends.cudnn.allow_tf32
-    assert torch.backends.cudnn.allow_tf32 == before
+    settings = torch.backends.cudnn.conv
+    before = settings.fp32_precision
+    try:
+        settings.fp32_precision = asked
+        own = settings.fp32_precision
+        with exact_convolutions():
+            assert settings.fp32_precision == "ieee"
+        assert settings.fp32_precision == own
+    finally:
+        settings.fp32_precision = before

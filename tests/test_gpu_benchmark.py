@@ -22,7 +22,11 @@ def test_a_part_runs_dry_and_agrees():
     done, lines = run("--dry-run", "--parts", "gathering")
     assert done.returncode == 0, done.stdout + done.stderr
     measured = [line for line in lines if "p50_ms" in line]
-    assert [line["what"] for line in measured] == ["token numbers", "gathering", "gathering by torch"]
+    assert [line["what"] for line in measured] == [
+        "gathering, launched",
+        "gathering by torch",
+        "token numbers and gathering as a graph",
+    ]
     assert all(line["equals_torch"] for line in measured)
 
 

@@ -55,12 +55,13 @@ def test_importing_it_loads_none_of_the_heavy_packages():
     assert not {"cv2", "av", "onnxruntime", "torch", "skimage"} & set(done.stdout.split())
 
 
-def test_it_loads_where_numpy_has_a_name_less_and_leaves_none_behind():
+def test_numba_cuda_loads_where_numpy_has_a_name_less_and_leaves_none_behind():
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
     code = """
-import numpy as np
+import sys, numpy as np
 if hasattr(np, "row_stack"): del np.row_stack
 from microau.engine import tvl1_cuda_kernels
-print(callable(tvl1_cuda_kernels.blur), "row_stack" in vars(np))
+print("numba.cuda.np.arrayobj" in sys.modules, "row_stack" in vars(np))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]
@@ -98,11 +99,11 @@ def test_flow_is_the_cpu_flow_at_any_setting(seed):
     onsets, apexes = smooth_pairs(shape, seed)
     found = Tvl1Cuda(*shape, params)(cuda.to_device(onsets), cuda.to_device(apexes)).copy_to_host()
     wanted = tvl1_batch(onsets, apexes, params, threads=4)
-    # In pair 7 rounding decides between two solutions, pixels apart: only what is certain is compared.
+    # In pair 7 rounding decides between two solutions; everywhere only what is certain is compared.
     changes = (rng.uniform(-1e-5, 1e-5, shape).astype(np.float32) for _ in range(2))
     others = [tvl1_batch(onsets + change, apexes, params, threads=4) for change in changes]
     sure = np.max([abs(other - wanted).max(-1) for other in others], axis=0) < NEAR / 30
-    assert sure.mean() > 0.7
+    assert sure.mean() > (0.7 if seed == 7 else 0.94)
     np.testing.assert_allclose(found[sure], wanted[sure], atol=NEAR)
 
 

@@ -21,6 +21,7 @@ from ..engine.facial_flow import RUNTIME
 from ..engine.flow import optical_flow
 from ..engine.flow_image import percent_flow
 from ..engine.rigid import remove_rigid
+from ..engine.tvl1_cpu import REVISION
 from .flow_samples import FlowSamples, write_shard
 from .generate.people import Person
 from .generate.posed import Posed, posed_pairs
@@ -67,7 +68,7 @@ class Making:
         """Changes with anything that changes the samples, the flow included."""
         making = asdict(self)
         flow = making.pop("flow")
-        record = {"making": making, "flow": RUNTIME.to_json(), "aus": AUS}
+        record = {"making": making, "flow": RUNTIME.to_json(), "revision": REVISION, "aus": AUS}
         key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
         return key if flow == RUNTIME.algorithm else f"{key}-{flow}"
 

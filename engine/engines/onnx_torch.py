@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from ..errors import MicroauError
 
-LARGE = 8
+LARGE_PATCH = 8
 """Pixels along the side of a square from which on a product is worth it."""
 Attributes = dict[str, Any]
 Operator = Callable[[Attributes, Sequence[Tensor]], Any]
@@ -116,7 +116,7 @@ def _conv(attributes: Attributes, given: Sequence[Tensor]) -> Any:
         x = functional.pad(x, (pads[1], pads[3], pads[0], pads[2]))
     strides, dilations = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
     bias = given[2] if len(given) > 2 else None
-    if _is_patches(x, given[1], strides):
+    if list(dilations) == [1, 1] and _is_patches(x, given[1], strides):
         return _patches(x, given[1], bias)
     return functional.conv2d(x, given[1], bias, strides, 0, dilations, attributes.get("group", 1))
 
@@ -125,11 +125,13 @@ def _is_patches(x: Tensor, weight: Tensor, strides: Sequence[int]) -> bool:
     """Is it a division into large squares, side by side, each mapped as a whole, as in CLIP's towers?"""
     size = tuple(weight.shape[2:])
     even = x.shape[2] % size[0] == 0 and x.shape[3] % size[1] == 0
-    return min(size) >= LARGE and size == tuple(strides) and weight.shape[1] == x.shape[1] and even
+    return min(size) >= LARGE_PATCH and size == tuple(strides) and weight.shape[1] == x.shape[1] and even
 
 
 def _patches(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The same convolution as one product: cuDNN takes ten times as long (docs/performance.md)."""
+    """The same convolution as one product: cuDNN takes more than a quarter of the whole tower for it
+    (docs/performance.md).
+    """
     _, channels, rows, columns = weight.shape
     squares = x.reshape(len(x), channels, x.shape[2] // rows, rows, x.shape[3] // columns, columns)
     flat = squares.permute(0, 2, 4, 1, 3, 5).flatten(3)  # (B, h, w, C * rows * columns)

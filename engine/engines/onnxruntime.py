@@ -18,8 +18,6 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-ERRORS = 3
-"""What ONNX Runtime says by itself; all else is said once, by us."""
 FOR_GPUS = ("fp16", "int8", "fp8")
 """Variants whose products are in half precision; `export/quantise.py` makes them."""
 
@@ -36,8 +34,6 @@ class OnnxRuntimeEngine(Engine):
         if self.device.kind == "cpu" and self.bundle.card.get("precision") in FOR_GPUS:
             # Slow and right: rewriting half and fp8 graphs for the CPU, 1.31 crashes or computes nonsense.
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if self.device.kind != "cpu":
-            ort.set_default_logger_severity(ERRORS)  # providers warn there before a session has its own
         self._session = ort.InferenceSession(graph, options, providers=_providers(self.device))
         self._session.disable_fallback()
         if self._session.get_providers()[0] != provider:
@@ -102,7 +98,7 @@ def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS
+    options.log_severity_level = 3  # errors only; what fails is said once, by us
     # Spinning threads would take the core that decodes the next frame.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -7,7 +7,10 @@ that have torch anyway, and as a check of the other back ends. Inputs that lie o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from ..torch_graphs import TorchGraphs
 from .base import OUTPUTS, Array, Engine
 from .onnx_torch import OnnxModule
 
+_TURN = threading.Lock()
 LARGEST = 64
 """Rows of the largest recorded graph; larger batches are cut."""
 
@@ -29,7 +33,9 @@ class TorchEngine(Engine):
         module = OnnxModule(self.bundle.path.read_bytes())
         shapes = {name: _without_batch(self.bundle.shapes[name]) for name in module.inputs}
         self._order = module.outputs
-        self._graphs = TorchGraphs(module, shapes, sizes(1, LARGEST), self._place())
+        place = self._place()
+        with exact_convolutions() if place.type == "cuda" else nullcontext():
+            self._graphs = TorchGraphs(module, shapes, sizes(1, LARGEST), place)  # recorded as it is now
 
     def _place(self) -> torch.device:
         kind, index = self.device.kind, self.device.index
@@ -46,6 +52,23 @@ class TorchEngine(Engine):
 
     def _close(self) -> None:
         del self._graphs
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Within, factors of fp32 convolutions keep their 23 bits: torch lets cuDNN round them to 10 (TF32).
+
+    Products of matrices are not rounded unless the program asks for it. The setting is the process's own:
+    one thread at a time.
+    """
+    settings: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    with _TURN:
+        before = settings.fp32_precision
+        settings.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            settings.fp32_precision = before
 
 
 def _without_batch(shape: tuple[int | None, ...]) -> tuple[int, ...]:
