@@ -185,8 +185,8 @@ def bundle_lines(
     path: Path, where: str, batch: int, calls: int, precision: str = "as in the file"
 ) -> Iterator[Line]:
     """A bundle or an engine as the pipeline runs it: from host memory and back, wall clock."""
-    if path.suffix == ".onnx" and (lacks := _lacks(where)):
-        yield {"model": path.name, "where": where, "skipped": lacks}
+    if path.suffix == ".onnx" and (lacking := lacks(where)):
+        yield {"model": path.name, "where": where, "skipped": lacking}
         return
     from microau.engine.inference import INPUTS as NAMES
     from microau.engine.inference import open_engine
@@ -200,7 +200,7 @@ def bundle_lines(
         yield figures(line | {"precision": precision}, batch, times)
 
 
-def _lacks(where: str) -> str:
+def lacks(where: str) -> str:
     """What ONNX Runtime has not got to run a bundle there; '' where it has all."""
     try:
         import onnxruntime

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_models import INPUTS, ceilings, import_project, lines_of_models, machine, times_ms
+from gpu_models import INPUTS, ROOT, ceilings, import_project, lacks, lines_of_models, machine, times_ms
 from gpu_networks import Default
 
 Line = dict[str, Any]
@@ -139,6 +139,27 @@ def event(setting: Setting) -> Iterator[Line]:
     for batch in setting.batches:
         for recorded in (False,) if setting.dry else (False, True):
             yield from _guarded(f"event, batch {batch}", event_lines, setting, batch, recorded)
+    yield from _guarded("chain", chain_lines, setting)
+
+
+def chain_lines(setting: Setting) -> Iterator[Line]:
+    """What `--device cuda` runs, with the shipped bundle in ONNX Runtime; on the CPU in a dry run."""
+    if lacking := "" if setting.dry else lacks("cuda"):
+        yield {"what": "chain", "skipped": lacking}
+        return
+    from microau.engine.chain import LARGEST, open_chain
+    from microau.engine.flow_spec import RUNTIME
+
+    chain = open_chain(ROOT / "engine" / "assets" / "default.onnx", setting.device.type)
+    for batch in (1, LARGEST):
+        points, made = _faces(batch, RUNTIME), []
+        for seed in range(4):
+            onsets, apexes = random_pairs(batch, RUNTIME.crop, seed)
+            made.append({"onset": onsets, "apex": apexes, "points": points})
+        times = times_ms(lambda n, made=made: chain(made[n % 4]), setting.calls, torch.device("cpu"))
+        line = timing(f"chain on {setting.device.type}", [batch, RUNTIME.crop, RUNTIME.crop], times)
+        yield line | {"events_s": round(1e3 * batch / float(np.median(times)))}
+    chain.close()
 
 
 def event_lines(setting: Setting, batch: int, recorded: bool) -> Iterator[Line]:
