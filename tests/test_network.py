@@ -160,9 +160,8 @@ def test_http_recording_waits_and_endless_stream_does_not(web):
         assert [number_of(frame.picture.luma) for frame in capture] == list(range(60))
     said = capture.source.probe
     assert not said.live
-    assert {type(value) for value in (said.fps, said.time_base, said.sample_aspect)} == {
-        Fraction
-    }  # for JSON
+    # PyAV 19's own rational would go into no JSON.
+    assert {type(value) for value in (said.fps, said.time_base, said.sample_aspect)} == {Fraction}
     assert not capture.dropped
     with open_source(f"{web}/long_clip.ts", reconnect=0) as source:
         assert source.probe.live
