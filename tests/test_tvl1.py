@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates, uniform_filter
+from simulated_cuda import smooth_pairs
 from skimage.data import astronaut
 from skimage.registration import optical_flow_tvl1
 
@@ -139,6 +140,16 @@ def test_impossible_settings_are_refused():
 
 
 # The method once more, in whole arrays and double precision.
+
+
+def test_rounding_decides_nothing_at_the_border():
+    """A pixel of this pair lands half a pixel outside: were it counted or not, the corner would move 0.09 px."""
+    rng = np.random.default_rng(1)
+    sides = [side.clip(0, 255).astype(np.uint8) for side in smooth_pairs((8, 224, 224), 8)]
+    rounded = [side + rng.uniform(-1e-4, 1e-4, side.shape).astype(np.float32) for side in sides]
+    found, other = tvl1(sides[0][0], sides[1][0]), tvl1(rounded[0][0], rounded[1][0])
+    np.testing.assert_allclose(other, found, atol=1e-3)
+
 
 STEP = 8**-0.5
 
