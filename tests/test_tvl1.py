@@ -143,7 +143,7 @@ def test_impossible_settings_are_refused():
 
 
 def test_rounding_decides_nothing_at_the_border():
-    """A pixel of this pair lands half a pixel outside: were it counted or not, the corner would move 0.09 px."""
+    """A pixel of this pair lands half a pixel outside: counted or not, the corner would move by 0.09 px."""
     rng = np.random.default_rng(1)
     sides = [side.clip(0, 255).astype(np.uint8) for side in smooth_pairs((8, 224, 224), 8)]
     rounded = [side + rng.uniform(-1e-4, 1e-4, side.shape).astype(np.float32) for side in sides]
