@@ -68,13 +68,9 @@ def follow(
 
 
 def along(shift: Array, peak: Peak) -> Array:
-    """(n,) displacement along the movement, in percent of OED of the region that moved most; regions
-    count by what they tell: direction over variance.
-    """
-    weights = peak.direction / (peak.noise**2)[:, None]
+    """(n,) displacement along the movement, in percent of OED of the region that moved most."""
     largest = float(np.hypot(peak.direction[:, 0], peak.direction[:, 1]).max())
-    scale = largest / float((weights * peak.direction).sum())
-    return np.asarray(np.tensordot(shift, weights, 2) * scale, np.float32)
+    return np.asarray(np.tensordot(shift, peak.weights * largest, 2), np.float32)
 
 
 def smoothed(time: NDArray[np.float64], course: Array) -> Array:

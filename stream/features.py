@@ -39,7 +39,7 @@ FEATURES = (
     "log_regions", "log_units", "log_rise", "log_noise", "muscular", "isolation", "returned", "duration",
     "rise_time", "steepness", "curve", "blink", "blink_near", "gaze", "speech", "swallow", "unrest", "head",
     "head_travel", "seen", "bone", "others", "parts", "eyes", "mouth", "brow", "spread", "log_rate",
-    "rivals", "lead", *PATTERNS,
+    "rivals", "lead", "coherence", "by_units", *PATTERNS,
 )  # fmt: skip
 """In the order of `measure`."""
 
@@ -64,6 +64,8 @@ def measure(
             "log_rate": log(len(history.between(span.onset, span.offset)) / _length(span)),
             "rivals": _rivals(peak, others, span),
             "lead": span.onset - float(history.time[0]),
+            "coherence": peak.coherence,
+            "by_units": float(peak.kind == "units"),
         }
         | _likeness(peak)
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..engine.au_motion import MOVES
 from ..engine.regions import GROUPS, members
 from .track_history import K
-from .unit_filter import NAMES, PATTERNS
+from .unit_filter import MEMBERS, PATTERNS
 
 Array = NDArray[np.float32]
 
@@ -42,6 +42,8 @@ the rest of the face does."""
 FACE = np.concatenate(CHANNELS["face"])
 """Numbers of the regions that muscles move, without the lids."""
 GROUP_NUMBERS = {name: _numbered(groups) for name, groups in CHANNELS.items()}
+KINDS = ("regions", "units")
+"""What a movement is found by: two regions of a group that stand out, or a whole unit in which none may."""
 MUSCLES: Mapping[str, tuple[str, ...]] = {"face": tuple(MOVES), "eyes": ("5", "7")}
 """Action units that can move a channel: the lids by themselves only rise or tighten; what else moves them
 is a blink or the eyeball."""
@@ -60,6 +62,8 @@ class Moment:
     """(R, K) standard deviation of each region."""
     units: Array
     """(R, T) how far each unit stands out, standard deviations."""
+    precision: Mapping[str, Array]
+    """Channel -> (R, 2 K, 2 K) inverse covariance of the noise; 0 for regions that it does not look at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +72,23 @@ class Peak:
 
     moment: float
     strength: float
-    """Over noise: of the second best region of a group, or of the best unit where that is more."""
+    """Over noise: of what it was found by."""
     regions: float
-    """The first of these alone."""
+    """Of the second best region of a group, over its noise."""
     units: float
-    """The second alone, standard deviations."""
+    """Of the best unit, standard deviations."""
+    coherence: float
+    """0..1, share of what the whole face shows over its noise that the best unit explains."""
     direction: Array
     """(K, 2) pulse of the channel's regions that took part; 0 elsewhere."""
     noise: Array
     """(K,) standard deviation of each region, percent of OED."""
+    weights: Array
+    """(K, 2) that show this movement best against the noise: their sum over a face's displacement is 1 for
+    the movement itself."""
     channel: str
+    kind: str
+    """One of KINDS, by which it was found."""
 
 
 def strongest(ratios: Array, channel: str = "face") -> tuple[float, int]:
@@ -112,28 +123,72 @@ def _second_best(ratios, group, count):  # type: ignore[no-untyped-def]
     return best, reach
 
 
-def find_peak(moment: Moment, channel: str, least: float) -> Peak | None:
-    """What a channel shows at a moment; None where it does not stand out by `least`."""
-    lengths = moment.lengths
-    regions, reach = strongest(lengths / moment.noise, channel)
-    units, unit = 0.0, None
-    if channel == "face":
-        r, t = divmod(int(moment.units.argmax()), moment.units.shape[1])
-        units = float(moment.units[r, t])
-        if units / UNITS_FACTOR > regions:
-            reach, unit = r, t
-    strength = max(regions, units / UNITS_FACTOR)
-    if strength < least:
+@dataclass(frozen=True, slots=True, eq=False)
+class Standout:
+    """What stands out most in a channel at a moment."""
+
+    moment: Moment
+    channel: str
+    regions: float
+    """Of the second best region of a group, over its noise ..."""
+    at_regions: int
+    """... and its reach."""
+    units: float
+    """Of the best unit, standard deviations, ..."""
+    at_units: int
+    unit: int
+    """... its reach and number."""
+
+    def strength(self, kind: str) -> float:
+        """Over noise, by one of KINDS."""
+        return self.regions if kind == "regions" else self.units / UNITS_FACTOR
+
+
+def standout(moment: Moment, channel: str) -> Standout:
+    """The best regions and the best unit of a channel."""
+    members = MEMBERS[channel]
+    units = moment.units[:, members]
+    at_units, best = divmod(int(units.argmax()), units.shape[1])
+    regions = strongest(moment.lengths / moment.noise, channel)
+    unit = best + (members.start or 0)
+    return Standout(moment, channel, *regions, float(units[at_units, best]), at_units, unit)
+
+
+def as_peak(best: Standout, kind: str) -> Peak | None:
+    """The movement that stands out, by one of KINDS; None where its regions go against it."""
+    moment, channel = best.moment, best.channel
+    reach = best.at_regions if kind == "regions" else best.at_units
+    pulse, noise = moment.pulses[reach], moment.noise[reach]
+    taking = _takes_part(moment, reach, channel) if kind == "regions" else BELONGING[best.unit]
+    direction = pulse * taking[:, None]
+    # By its unit a weak movement is followed along the unit: what it shows itself is half noise.
+    along = direction if kind == "regions" else PATTERNS[best.unit]
+    precision = moment.precision[channel][reach]
+    weights = (precision @ along.ravel()).reshape(K, 2)
+    size = float((weights * direction).sum())
+    if size <= 0:
         return None
+    coherence = _coherence(pulse.ravel(), PATTERNS[best.unit].ravel(), precision)
+    return Peak(
+        moment.time, best.strength(kind), best.regions, best.units, coherence, direction, noise,
+        weights / size, channel, kind,
+    )  # fmt: skip
+
+
+def _coherence(pulse: Array, unit: Array, precision: Array) -> float:
+    """Squared cosine between a face's pulse and a unit's pattern, both (2 K,), in the measure of the noise
+    (adaptive coherence estimator; Kraut and Scharf, IEEE Trans. SP 47, 1999).
+    """
+    weighed = precision @ unit
+    return float((weighed @ pulse) ** 2 / ((weighed @ unit) * (pulse @ precision @ pulse)))
+
+
+def _takes_part(moment: Moment, reach: int, channel: str) -> NDArray[np.bool_]:
+    """(K,) the channel's regions that move by more than noise."""
     mask = np.zeros(K, bool)
     here = np.concatenate(CHANNELS[channel])
-    mask[here] = lengths[reach, here] > TAKES_PART * moment.noise[reach, here]
-    if unit is not None:
-        mask |= BELONGING[unit]
-    direction = moment.pulses[reach] * mask[:, None]
-    if not direction.any():
-        return None
-    return Peak(moment.time, strength, regions, units, direction, moment.noise[reach], channel)
+    mask[here] = moment.lengths[reach, here] > TAKES_PART * moment.noise[reach, here]
+    return mask
 
 
 def _belonging() -> NDArray[np.bool_]:
@@ -143,4 +198,3 @@ def _belonging() -> NDArray[np.bool_]:
 
 BELONGING = _belonging()
 """(T, K) regions of each unit of NAMES."""
-__all__ = ["BELONGING", "CHANNELS", "FACE", "MUSCLES", "NAMES", "Moment", "Peak", "find_peak", "strongest"]

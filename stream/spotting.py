@@ -22,8 +22,9 @@ from ..engine.scorer import Scorer
 from .candidate import Candidate, follow
 from .confounds import Confounds
 from .head_leak import HeadLeak
+from .joint_noise import JointNoise
 from .noise_floor import FIRST_NOISE, FLOOR, LENGTH, NoiseFloor
-from .peaks import CHANNELS, FACE, Moment, Peak, find_peak, strongest
+from .peaks import CHANNELS, FACE, KINDS, Moment, Peak, Standout, as_peak, standout, strongest
 from .rating import LEARNED, Limits, rater
 from .span import AFTER_S, NEAR_S, Span
 from .track_history import HEAD, K, TrackHistory, pulse
@@ -93,7 +94,10 @@ of a longer movement."""
 LEAST_ALONE = 0.1
 """Isolation (`Span`): where the face moves as much before or after, it speaks, or a longer movement goes
 on."""
-PAST_PEAKS = 24
+WAYS = tuple((channel, kind) for channel in CHANNELS for kind in KINDS)
+"""Channels and what they are looked at by: each keeps its own peaks, so that a leap of single regions does
+not hide what a whole unit shows beside it."""
+PAST_PEAKS = 48
 """Peaks that are remembered: what else happened within a second or two."""
 REST_S = 1.0
 """Seconds, time constant of the rest that the signal is measured from."""
@@ -163,12 +167,13 @@ class Spotter:
         self._history = TrackHistory(HISTORY_S)
         self._noise = NoiseFloor((len(REACHES), K), FIRST_NOISE, FLOOR, LENGTH)
         self._units = UnitFilter(len(REACHES))
-        self._units.weigh(self._noise.level)
+        self._together = JointNoise(len(REACHES))
+        self._units.weigh(self._together.precision(self._noise.level))
         self._leak = HeadLeak()
         self._measured = -np.inf
         """Last moment whose pulses were measured."""
         self._noise_known = False
-        self._peaks: dict[str, list[Peak]] = {name: [] for name in CHANNELS}
+        self._peaks: dict[tuple[str, str], list[Peak]] = {way: [] for way in WAYS}
         self._past: list[Peak] = []
         """Peaks that were decided on lately."""
 
@@ -199,11 +204,11 @@ class Spotter:
 
     def _measure_one(self, moment: float) -> None:
         raw, sums, seen = self._seen(moment)
-        for channel in CHANNELS:
-            self._look(channel, seen)
+        self._look(seen)
         if self._noise.is_due(moment):
             self._leak.learn(moment, raw, seen.noise)
             self._units.learn(moment, sums)
+            self._together.push(seen.pulses)
             if self._noise.push(moment, seen.lengths):
                 self._weigh(moment)
 
@@ -217,14 +222,16 @@ class Spotter:
         sums = self._units(pulses)
         lengths = np.sqrt((pulses**2).sum(axis=-1))  # (R, K)
         standing_out = self._units.standing_out(sums)
-        return raw, sums, Moment(moment, pulses, lengths, self._noise.level, standing_out)
+        noise = self._noise.level
+        return raw, sums, Moment(moment, pulses, lengths, noise, standing_out, self._units.precision)
 
     def _weigh(self, moment: float) -> None:
         """The noise floor was set anew."""
-        self._units.weigh(self._noise.level)
+        self._units.weigh(self._together.precision(self._noise.level))
         self.noise = float(np.median(self._noise.level[:, FACE]))
         if not self._noise_known:
             self._noise_known = True
+            self._units.begin_again(self._together.pulses)
             self._look_again(moment)
 
     def _look_again(self, until: float) -> None:
@@ -233,24 +240,27 @@ class Spotter:
         Else one movement would be weighed by two: as the floor falls from what was assumed to what it is,
         the way back of a movement stands out by more than its apex did.
         """
-        self._peaks = {name: [] for name in CHANNELS}
+        self._peaks = {way: [] for way in WAYS}
         time = self._history.time
         for moment in time[(time > time[0] + REACHES[0]) & (time <= until)].tolist():
             *_, seen = self._seen(moment)
-            for channel in CHANNELS:
-                self._look(channel, seen)
+            self._look(seen)
 
-    def _look(self, channel: str, seen: Moment) -> None:
-        """Keep the moment as a peak of the channel if it stands out and is the highest around."""
-        peaks = self._peaks[channel]
-        rival = peaks[-1] if peaks and seen.time - peaks[-1].moment < NEAR_S else None
-        least = max(self._config.noise_factor, rival.strength if rival else 0.0)
-        peak = find_peak(seen, channel, least)
-        if peak is None:
+    def _look(self, seen: Moment) -> None:
+        """Keep the moment as a peak wherever it stands out and is the highest around."""
+        for channel in CHANNELS:
+            best = standout(seen, channel)
+            for kind in KINDS:
+                self._keep_highest(best, kind)
+
+    def _keep_highest(self, best: Standout, kind: str) -> None:
+        peaks, time = self._peaks[best.channel, kind], best.moment.time
+        rival = peaks[-1] if peaks and time - peaks[-1].moment < NEAR_S else None
+        if best.strength(kind) < max(self._config.noise_factor, rival.strength if rival else 0.0):
             return
-        if rival:
-            peaks.pop()
-        peaks.append(peak)
+        peak = as_peak(best, kind)
+        if peak is not None:
+            peaks[-1 if rival else len(peaks) :] = [peak]
 
     def _decide(self, now: float) -> list[Window]:
         """Windows of the peaks around which enough has been seen, in the order of their moments."""

@@ -307,12 +307,13 @@ def test_a_scorer_of_other_features_is_refused(tmp_path):
 
 
 def features_of(courses, **options):
-    (found,) = (
+    """Of the strongest candidate: two regions that stand out, and the whole unit, are one each."""
+    found = [
         c
         for c in find_candidates(motions(clock(4), courses, **options), SpotConfig())
         if c.peak.channel == "face" and abs(c.span.apex - 2.64) < 0.06
-    )
-    return found.features
+    ]
+    return max(found, key=lambda c: c.peak.strength).features
 
 
 def test_a_movement_is_likened_to_what_moves_so():
@@ -348,9 +349,11 @@ def test_what_moves_along_is_measured():
 
 def test_every_feature_is_measured():
     time = clock(4)
-    (found,) = find_candidates(motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]), SpotConfig())
-    assert tuple(found.features) == FEATURES
-    assert np.isfinite(list(found.features.values())).all()
+    found = find_candidates(motions(time, [(SMILE, 2.0 * pulse(time, 2.5, 2.64, 2.9))]), SpotConfig())
+    assert found
+    for one in found:
+        assert tuple(one.features) == FEATURES
+        assert np.isfinite(list(one.features.values())).all()
 
 
 def test_impossible_settings_are_refused():

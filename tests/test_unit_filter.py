@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from microau.engine.regions import NAMES as REGIONS
-from microau.stream.unit_filter import NAMES, PATTERNS, UnitFilter
+from microau.stream.joint_noise import JointNoise
+from microau.stream.unit_filter import MEMBERS, NAMES, PATTERNS, UnitFilter
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.uniform(0.05, 0.4, (2, len(REGIONS))).astype(np.float32)
@@ -13,7 +14,7 @@ NOISE = RNG.uniform(0.05, 0.4, (2, len(REGIONS))).astype(np.float32)
 @pytest.fixture
 def bank():
     units = UnitFilter(2)
-    units.weigh(NOISE)
+    units.weigh(JointNoise(2).precision(NOISE))
     return units
 
 
@@ -38,7 +39,7 @@ def test_a_unit_stands_out_by_the_noise_of_all_its_regions(bank):
 def test_what_no_region_shows_all_together_do():
     """Every region moves by 1.5 times its noise, under any threshold."""
     units = UnitFilter(1)
-    units.weigh(np.full((1, len(REGIONS)), 0.1, np.float32))
+    units.weigh(JointNoise(1).precision(np.full((1, len(REGIONS)), 0.1, np.float32)))
     smile = PATTERNS[NAMES.index("12")]
     pulses = 0.15 * smile / np.hypot(smile[:, 0], smile[:, 1]).max()
     assert units(pulses[None].astype(np.float32))[0, NAMES.index("12")] > 2.5
@@ -59,7 +60,27 @@ def test_noise_in_step_is_learned(bank):
     assert usual() < 0.8
 
 
-def test_the_lids_take_no_part():
+def test_the_lids_take_part_in_their_own_units_alone():
     lids = [k for k, name in enumerate(REGIONS) if "lid" in name]
-    assert not PATTERNS[:, lids].any()
+    assert not PATTERNS[MEMBERS["face"]][:, lids].any()
+    assert PATTERNS[MEMBERS["eyes"]][:, lids].any(axis=(1, 2)).all()
     assert "5" not in NAMES
+    assert {"5L lids", "5 lids", "7R lids"} <= set(NAMES)
+
+
+def test_what_is_usual_is_learned_anew_where_the_noise_becomes_known():
+    """Noise in step of three times what was assumed: by the first weights its sums would count for more."""
+    pulses = (0.45 * RNG.normal(size=(2, 60, 2 * len(REGIONS)))).astype(np.float32)
+    units = UnitFilter(2)
+    units.weigh(JointNoise(2).precision(np.full((2, len(REGIONS)), 0.15, np.float32)))
+    for k, one in enumerate(pulses.transpose(1, 0, 2)):
+        units.learn(0.025 * k, units(one))
+    units.weigh(JointNoise(2).precision(np.full((2, len(REGIONS)), 0.45, np.float32)))
+    usual = []
+    for again in (False, True):
+        if again:
+            units.begin_again(pulses)
+        sums = np.stack([units.standing_out(units(one)) for one in pulses.transpose(1, 0, 2)])
+        usual.append(float(np.median(np.abs(sums)) / 0.6745))
+    assert usual[0] < 0.5
+    assert usual[1] == pytest.approx(0.95, abs=0.1)
