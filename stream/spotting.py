@@ -259,8 +259,11 @@ class Spotter:
         if best.strength(kind) < max(self._config.noise_factor, rival.strength if rival else 0.0):
             return
         peak = as_peak(best, kind)
-        if peak is not None:
-            peaks[-1 if rival else len(peaks) :] = [peak]
+        if peak is None:
+            return
+        if rival:
+            peaks.pop()
+        peaks.append(peak)
 
     def _decide(self, now: float) -> list[Window]:
         """Windows of the peaks around which enough has been seen, in the order of their moments."""
