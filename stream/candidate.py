@@ -47,7 +47,7 @@ class Candidate:
 def follow(
     history: TrackHistory, shift: Array, peak: Peak, others: Sequence[Peak], longest: float, least: float
 ) -> Candidate | None:
-    """The movement around a peak, followed along its own direction; None where nothing rises there.
+    """The movement around a peak, followed by its weights; None where nothing rises there.
 
     shift    (n, K, 2) of the history, less what the head leaves
     others   peaks around it, this one may be among them

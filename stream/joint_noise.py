@@ -6,7 +6,10 @@ cancel. Its covariance is measured on this face's own pulses, loaded with indepe
 samples are believed little (adaptive matched filter with diagonal loading; Carlson, IEEE Trans. AES 24,
 1988; Robey et al., IEEE Trans. AES 28, 1992).
 
-in    pulses (R, K, 2) at R reaches, every 25 ms, and the noise (R, K) of the regions by themselves
+A movement that is repeated within those seconds is in part taken for noise: clipping bounds that, and so
+does the load.
+
+in    pulses (R, K, 2) at R reaches, every 25 ms or frame, and the noise (R, K) of the regions by themselves
 out   precision (R, 2 K, 2 K): the inverse of their covariance, that filters over all regions are made of
 """
 
@@ -21,10 +24,10 @@ from .track_history import K
 Array = NDArray[np.float32]
 
 LOAD = 600.0
-"""Samples of independent noise that are believed beside those of the face: a quarter of a minute, since
-movements are among the latter (docs/spotting.md has what others gave)."""
+"""Samples of independent noise that are believed beside at most 480 of the face: many, since movements
+are among the latter (docs/spotting.md has what others gave)."""
 CLIP = 3.0
-"""Standard deviations beyond which a sample is a movement, not noise."""
+"""Standard deviations at which a sample of a region is clipped: what goes beyond is a movement."""
 
 
 class JointNoise:
@@ -54,7 +57,7 @@ class JointNoise:
         white = np.clip(self.pulses / scale, -CLIP, CLIP)
         independent = np.float32(LOAD) * np.eye(2 * K, dtype=np.float32)
         together = (white.transpose(0, 2, 1) @ white + independent) / np.float32(known + LOAD)
-        # Inverted before it is scaled: its eigenvalues then lie between the load's share and a few dozen.
+        # Inverted before it is scaled: its eigenvalues then lie between the load's share and some hundred.
         return np.asarray(np.linalg.inv(together) / (scale.transpose(0, 2, 1) * scale), np.float32)
 
 

@@ -21,7 +21,7 @@ TAKES_PART = 3.0
 BELONGS = 0.2
 """Share of a unit's greatest shift from which a region belongs to the unit."""
 UNITS_FACTOR = 1.25
-"""Standard deviations of a unit's sum that weigh as much as one of a region: the best of 46 sums at four
+"""Standard deviations of a unit's sum that weigh as much as one of a region: the best of many sums at four
 reaches is higher by chance than the second best region of a group."""
 
 
@@ -78,14 +78,15 @@ class Peak:
     units: float
     """Of the best unit, standard deviations."""
     coherence: float
-    """0..1, share of what the whole face shows over its noise that the best unit explains."""
+    """0..1, share of what the channel's regions show over their noise that the best unit explains."""
     direction: Array
-    """(K, 2) pulse of the channel's regions that took part; 0 elsewhere."""
+    """(K, 2) pulse of the regions that took part: those of the channel that stand out, or of the unit; 0
+    elsewhere."""
     noise: Array
     """(K,) standard deviation of each region, percent of OED."""
     weights: Array
     """(K, 2) that show this movement best against the noise: their sum over a face's displacement is 1 for
-    the movement itself."""
+    `direction`."""
     channel: str
     kind: str
     """One of KINDS, by which it was found."""
@@ -155,7 +156,9 @@ def standout(moment: Moment, channel: str) -> Standout:
 
 
 def as_peak(best: Standout, kind: str) -> Peak | None:
-    """The movement that stands out, by one of KINDS; None where its regions go against it."""
+    """The movement that stands out, by one of KINDS; None where a unit's regions go against it without
+    the others.
+    """
     moment, channel = best.moment, best.channel
     reach = best.at_regions if kind == "regions" else best.at_units
     pulse, noise = moment.pulses[reach], moment.noise[reach]
@@ -176,7 +179,7 @@ def as_peak(best: Standout, kind: str) -> Peak | None:
 
 
 def _coherence(pulse: Array, unit: Array, precision: Array) -> float:
-    """Squared cosine between a face's pulse and a unit's pattern, both (2 K,), in the measure of the noise
+    """Squared cosine between a pulse and a unit's pattern, both (2 K,), in the measure of the noise
     (adaptive coherence estimator; Kraut and Scharf, IEEE Trans. SP 47, 1999).
     """
     weighed = precision @ unit

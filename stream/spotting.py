@@ -5,8 +5,8 @@ out   Window   onset, apex, offset and what else happened; at most `lookahead` a
 
 Every moment is compared with the moments before and after it at several distances (80 to 260 ms):
 only a movement that returns stands out, so slow drift and a lasting change of expression do not.
-What stands out from the noise of this face and camera is followed along its own direction to find
-onset, apex and offset. Nothing looks farther ahead than it says.
+What stands out from the noise of this face and camera is followed in time, weighed against that noise, to
+find onset, apex and offset. Nothing looks farther ahead than it says.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ TOGETHER = (
 LID_UNITS = ("5", "7")
 """Units that are looked for with the lids as well."""
 LEAST = 1.0
-"""Standard deviations: a sum of independent noises has one; less would be a fault of the floor beneath."""
+"""Standard deviations that a sum counts as at least. Where the covariance is known well sums vary by less:
+that is not counted, as what is known comes from the same few seconds."""
 LIDS = np.isin(GROUP_OF, [GROUPS.index("eye")])
 """(K,) regions that only the eyes' filters look at: they follow every shift of gaze."""
 
@@ -84,7 +85,7 @@ class UnitFilter:
             self._weights[:, members] = weights / size
 
     def __call__(self, pulses: Array) -> Array:
-        """(R, T) standard deviations by the regions' noise alone."""
+        """(R, T) standard deviations by the noise of the regions, each and together."""
         return np.asarray((self._weights @ pulses.reshape(len(pulses), -1, 1))[:, :, 0], np.float32)
 
     def standing_out(self, sums: Array) -> Array:

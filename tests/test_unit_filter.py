@@ -69,7 +69,7 @@ def test_the_lids_take_part_in_their_own_units_alone():
 
 
 def test_what_is_usual_is_learned_anew_where_the_noise_becomes_known():
-    """Noise in step of three times what was assumed: by the first weights its sums would count for more."""
+    """Noise of three times what was assumed: by the first weights sums are three times as large."""
     pulses = (0.45 * RNG.normal(size=(2, 60, 2 * len(REGIONS)))).astype(np.float32)
     units = UnitFilter(2)
     units.weigh(JointNoise(2).precision(np.full((2, len(REGIONS)), 0.15, np.float32)))
