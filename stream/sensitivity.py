@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .histogram import Histogram
 
-HALF_FOUND = 10.0
+HALF_FOUND = 9.0
 """Times the noise floor that a movement must reach for half of such movements to be found; two and a half
 times that for nine of ten (`benchmarks/sensitivity.py`, docs/spotting.md)."""
 SEEN_WELL = 1.5

@@ -8,7 +8,7 @@ WORK   keeps motion records and candidates; what is there is not made again. Aft
 
 964 clips in eleven kinds: with micro-expressions and without, photographs moved by the fields and by the 3D
 face's shapes, 200 and fewer frames per second, small faces. Half A of the photographs; those that the
-quality table is made of are not learned from. About half an hour on two cores.
+quality table is made of are not learned from. About three quarters of an hour on two cores.
 """
 
 from __future__ import annotations
