@@ -26,6 +26,9 @@ Array = NDArray[np.float32]
 LOAD = 600.0
 """Samples of independent noise that are believed beside at most 480 of the face: many, since movements
 are among the latter (docs/spotting.md has what others gave)."""
+AT_ONCE = 24
+"""Samples in one product: for larger ones OpenBLAS calls its threads, which wait in circles afterwards and
+take the cores from the stages beside this one."""
 CLIP = 3.0
 """Standard deviations at which a sample of a region is clipped: what goes beyond is a movement."""
 
@@ -55,8 +58,11 @@ class JointNoise:
         scale = np.repeat(noise, 2, axis=1)[:, None]  # (R, 1, 2 K)
         known = self.pulses.shape[1]
         white = np.clip(self.pulses / scale, -CLIP, CLIP)
-        independent = np.float32(LOAD) * np.eye(2 * K, dtype=np.float32)
-        together = (white.transpose(0, 2, 1) @ white + independent) / np.float32(known + LOAD)
+        together = np.tile(np.float32(LOAD) * np.eye(2 * K, dtype=np.float32), (len(noise), 1, 1))
+        for first in range(0, known, AT_ONCE):
+            some = white[:, first : first + AT_ONCE]
+            together += some.transpose(0, 2, 1) @ some
+        together /= np.float32(known + LOAD)
         # Inverted before it is scaled: its eigenvalues then lie between the load's share and some hundred.
         return np.asarray(np.linalg.inv(together) / (scale.transpose(0, 2, 1) * scale), np.float32)
 

@@ -80,7 +80,8 @@ class UnitFilter:
         self.precision = {"face": blind_to(precision, LIDS), "eyes": precision}
         flat = PATTERNS.reshape(len(PATTERNS), -1)
         for channel, members in MEMBERS.items():
-            weights = flat[members] @ self.precision[channel]  # (R, T, 2 K)
+            # One small product for each pattern: a large one would call OpenBLAS's threads.
+            weights = (self.precision[channel][:, None] @ flat[members, :, None])[..., 0]  # (R, T, 2 K)
             size = np.sqrt((weights * flat[members]).sum(axis=2, keepdims=True))
             self._weights[:, members] = weights / size
 
