@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..engine.au_motion import MOVES
 from ..engine.regions import GROUPS, members
 from .track_history import K
-from .unit_filter import MEMBERS, PATTERNS
+from .unit_filter import LID_UNITS, MEMBERS, PATTERNS
 
 Array = NDArray[np.float32]
 
@@ -44,7 +44,7 @@ FACE = np.concatenate(CHANNELS["face"])
 GROUP_NUMBERS = {name: _numbered(groups) for name, groups in CHANNELS.items()}
 KINDS = ("regions", "units")
 """What a movement is found by: two regions of a group that stand out, or a whole unit in which none may."""
-MUSCLES: Mapping[str, tuple[str, ...]] = {"face": tuple(MOVES), "eyes": ("5", "7")}
+MUSCLES: Mapping[str, tuple[str, ...]] = {"face": tuple(MOVES), "eyes": LID_UNITS}
 """Action units that can move a channel: the lids by themselves only rise or tighten; what else moves them
 is a blink or the eyeball."""
 
